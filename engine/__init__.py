@@ -1,0 +1,3 @@
+"""Settlement engine of the electronic social security card."""
+
+__version__ = "0.1.0"

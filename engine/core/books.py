@@ -1,0 +1,196 @@
+"""The books as one batch sees and changes them: what was read under lock, and what the decisions add."""
+
+from datetime import date, datetime
+
+import msgspec
+
+from engine.core.answers import Answer, CancelOutcome, Clearing, EventKind, Remembered
+from engine.core.calendar import CycleNumber
+from engine.core.commands import AnyCommand, Operation
+from engine.core.ids import NO_ID, CallerId, CardId, MerchantId, PaymentId
+from engine.core.payer import Payer
+from engine.core.payments import Payment, Refund, State
+from engine.core.postings import Posting
+from engine.core.refusals import Refusal
+
+OrderKey = tuple[MerchantId, str]
+AnswerKey = tuple[CallerId, Operation, str]
+CodeUse = tuple[int, int, int]  # step, device number, refresh digit
+Hold = tuple[datetime, PaymentId]  # due, payment
+
+
+class Control(msgspec.Struct, frozen=True, kw_only=True):
+    """The open cycle, and how far the closed ones are."""
+
+    business_date: date
+    cycle: CycleNumber
+    cutoff_at: datetime  # when the open cycle is due to be closed
+    published_cycle: CycleNumber  # every cycle up to this one has its files out
+
+
+class Merchant(msgspec.Struct, frozen=True, kw_only=True):
+    """What a payment must know of a hospital or pharmacy."""
+
+    id: MerchantId
+    region: int
+    is_suspended: bool
+    scenarios: tuple[int, ...]
+
+
+class Device(msgspec.Struct, frozen=True):
+    """A phone that shows codes: whose it is never changes, whether it may still does."""
+
+    payer: CardId
+    is_revoked: bool
+
+
+class Order(msgspec.Struct, frozen=True):
+    """What claims an order number: a payment, or a tombstone (None)."""
+
+    payment: PaymentId | None
+
+
+class Seen(msgspec.Struct, kw_only=True):
+    """Everything that was read for one batch, after its locks were held."""
+
+    control: Control
+    now: datetime
+    payers: dict[CardId, Payer] = {}
+    payments: dict[PaymentId, Payment] = {}
+    orders: dict[OrderKey, Order] = {}
+    codes_used: set[CodeUse] = set()
+    devices: dict[int, Device] = {}
+    merchants: dict[MerchantId, Merchant] = {}
+    terminals: set[tuple[MerchantId, str]] = set()
+    refund_numbers: set[tuple[PaymentId, str]] = set()
+    earlier: dict[AnswerKey, Remembered] = {}
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """What one command does: an answer, and the effects that are written with it."""
+
+    kind: EventKind
+    answer: Answer
+    payment: Payment | None = None  # as it stands afterwards
+    payer: Payer | None = None
+    postings: tuple[Posting, ...] = ()
+    code_use: CodeUse | None = None
+    order: tuple[OrderKey, Order] | None = None
+    refund: Refund | None = None
+
+
+class Event(msgspec.Struct, frozen=True):
+    """One remembered decision; `n` is the command's place in the batch."""
+
+    n: int
+    kind: EventKind
+    region: int
+    payment: bytes  # sixteen zeros when it is about none
+    body: bytes  # msgpack of `Remembered`
+
+
+class Books:
+    """What the commands of one batch have made of what was read; each sees what those before it did."""
+
+    def __init__(self, seen: Seen) -> None:
+        """Start from *seen*; its mappings are changed in place."""
+        self.seen = seen
+        self.control = seen.control
+        self.now = seen.now
+        self.postings: list[tuple[int, Posting]] = []  # with the n of their event
+        self.events: list[Event] = []
+        self.payments_new: dict[PaymentId, Payment] = {}
+        self.payments_changed: dict[PaymentId, Payment] = {}
+        self.payers_changed: dict[CardId, Payer] = {}
+        self.orders_new: dict[OrderKey, Order] = {}
+        self.codes_new: list[CodeUse] = []
+        self.refunds_new: list[Refund] = []
+        self.holds_opened: set[Hold] = set()
+        self.holds_closed: set[Hold] = set()
+        self._encode = msgspec.msgpack.Encoder().encode
+
+    def apply(self, n: int, command: AnyCommand, decision: Decision) -> None:
+        """Take a decision's effects into the books, as the *n*-th command's."""
+        subject = decision.payment
+        if subject is not None:
+            self._take_payment(subject)
+        if decision.payer is not None:
+            self.seen.payers[decision.payer.id] = decision.payer
+            self.payers_changed[decision.payer.id] = decision.payer
+        for posting in decision.postings:
+            self.postings.append((n, posting))
+        if decision.code_use is not None:
+            self.seen.codes_used.add(decision.code_use)
+            self.codes_new.append(decision.code_use)
+        if decision.order is not None:
+            key, order = decision.order
+            self.seen.orders[key] = order
+            self.orders_new[key] = order
+        if decision.refund is not None:
+            self.seen.refund_numbers.add((decision.refund.payment, decision.refund.refund_no))
+            self.refunds_new.append(decision.refund)
+        remembered = Remembered(command.facts(), decision.answer)
+        named = decision.answer.payment
+        self.events.append(
+            Event(
+                n=n,
+                kind=decision.kind,
+                region=named.region if named is not None else 0,
+                payment=named.id if named is not None else NO_ID,
+                body=self._encode(remembered),
+            )
+        )
+
+    def _take_payment(self, payment: Payment) -> None:
+        before = self.seen.payments.get(payment.id)
+        self.seen.payments[payment.id] = payment
+        if before is None or payment.id in self.payments_new:
+            self.payments_new[payment.id] = payment
+        else:
+            self.payments_changed[payment.id] = payment
+        was_held = before is not None and before.state is State.AUTHORIZED
+        is_held = payment.state is State.AUTHORIZED
+        if is_held and not was_held:
+            self.holds_opened.add(_hold(payment))
+        if was_held and not is_held:
+            hold = _hold(payment)
+            if hold in self.holds_opened:
+                self.holds_opened.remove(hold)
+            else:
+                self.holds_closed.add(hold)
+
+
+def refuse(refusal: Refusal, *, field: str | None = None) -> Decision:
+    """A refusal that changes nothing, and is remembered."""
+    return Decision(kind=EventKind.REFUSED, answer=Answer(refusal=refusal.value, field=field))
+
+
+def answer_with(
+    books: Books,
+    payment: Payment,
+    *,
+    refusal: Refusal | None = None,
+    refund: Refund | None = None,
+    cancelled: CancelOutcome | None = None,
+) -> Answer:
+    """The answer that shows a payment as it stands in the books."""
+    return Answer(
+        refusal=refusal.value if refusal is not None else None,
+        payment=payment,
+        clearing=clearing_of(payment.cycle, books.control),
+        next_cutoff_at=books.control.cutoff_at,
+        refund=refund,
+        cancelled=cancelled,
+    )
+
+
+def clearing_of(cycle: CycleNumber | None, control: Control) -> Clearing:
+    """How far the banks' side of something captured in *cycle* is."""
+    if cycle is None or cycle >= control.cycle:
+        return Clearing.UNCLEARED
+    return Clearing.PUBLISHED if cycle <= control.published_cycle else Clearing.BATCHED
+
+
+def _hold(payment: Payment) -> Hold:
+    assert payment.expires_at is not None, "a hold has an end"
+    return (payment.expires_at, payment.id)

@@ -1,0 +1,72 @@
+"""Every reason for which the engine says no, in order of precedence."""
+
+import enum
+
+
+class Refusal(enum.Enum):
+    """The first reason that applies is the one returned. The order is a contract.
+
+    The value is stable: it is stored in answers, and its slug (``-`` for ``_``) is the ``code`` of a
+    problem document. Status and texts are one total table, `engine.web.problems`.
+    """
+
+    # The request itself.
+    BODY_TOO_LARGE = "body_too_large"
+    SIGNATURE_MISSING = "signature_missing"
+    SIGNATURE_INVALID = "signature_invalid"
+    SIGNATURE_EXPIRED = "signature_expired"
+    SIGNATURE_KEY_UNKNOWN = "signature_key_unknown"
+    CONTENT_DIGEST_MISMATCH = "content_digest_mismatch"
+    REQUEST_REPLAYED = "request_replayed"
+    CALLER_SUSPENDED = "caller_suspended"
+    MALFORMED_JSON = "malformed_json"
+    DUPLICATE_FIELD = "duplicate_field"
+    UNKNOWN_FIELD = "unknown_field"
+    FIELD_INVALID = "field_invalid"
+    AMOUNT_INVALID = "amount_invalid"
+
+    # Has it been asked before? Judged ahead of every state, so that a lost answer can always be fetched.
+    IDEMPOTENCY_KEY_MISSING = "idempotency_key_missing"
+    IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
+    IDEMPOTENCY_KEY_IN_PROGRESS = "idempotency_key_in_progress"
+
+    # The caller's side.
+    MERCHANT_SUSPENDED = "merchant_suspended"
+    TERMINAL_UNKNOWN = "terminal_unknown"
+    SCENARIO_NOT_ENABLED = "scenario_not_enabled"
+    NOT_FOUND = "not_found"
+    PAYMENT_NOT_FOUND = "payment_not_found"
+    ORDER_ALREADY_PAID = "order_already_paid"
+    ORDER_NUMBER_USED = "order_number_used"
+    ORDER_CANCELLED = "order_cancelled"
+
+    # The cardholder's side.
+    PAY_CODE_MALFORMED = "pay_code_malformed"
+    PAY_CODE_FOREIGN = "pay_code_foreign"
+    PAY_CODE_WRONG = "pay_code_wrong"
+    PAY_CODE_EXPIRED = "pay_code_expired"
+    PAY_CODE_USED = "pay_code_used"
+    DEVICE_REVOKED = "device_revoked"
+    CARD_REPORTED_LOST = "card_reported_lost"
+    CARD_NOT_USABLE = "card_not_usable"
+    PAYMENT_NOT_ENABLED = "payment_not_enabled"
+    TOO_MANY_ATTEMPTS = "too_many_attempts"
+    INSUFFICIENT_FUNDS = "insufficient_funds"
+
+    # The life of a payment, and of a card.
+    PAYMENT_STATE_CONFLICT = "payment_state_conflict"
+    CAPTURE_EXCEEDS_AUTHORIZATION = "capture_exceeds_authorization"
+    REFUND_EXCEEDS_PAYMENT = "refund_exceeds_payment"
+    REFUND_WINDOW_CLOSED = "refund_window_closed"
+
+    # Clearing.
+    CLEARING_FILE_NOT_READY = "clearing_file_not_ready"
+
+    # Nothing was decided: the same request with the same key may succeed.
+    OVERLOADED = "overloaded"
+    STORE_UNAVAILABLE = "store_unavailable"
+
+    @property
+    def slug(self) -> str:
+        """The refusal's name on the wire, such as ``insufficient-funds``."""
+        return self.value.replace("_", "-")

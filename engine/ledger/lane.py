@@ -1,0 +1,304 @@
+"""The lane: load, decide, commit, for a whole batch at a time. The only way to move money."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final, Protocol
+
+import msgspec
+import structlog
+
+from engine.core.books import Books
+from engine.ledger.batch import (
+    Claimed,
+    answer_key,
+    claim_rows,
+    decide_all,
+    seen_of,
+    sort_claims,
+    stray_entries,
+    wanted_by,
+    write_of,
+)
+from engine.ledger.queue import Entry, LaneQueue, Outcome
+from engine.store.faults import (
+    ConnectionLost,
+    Fault,
+    Fenced,
+    RunAgain,
+    StoreUnavailable,
+)
+from engine.store.lane_session import LaneSession
+
+BATCH_COMMANDS_MAX: Final = 128
+RUNS_TOGETHER_MAX: Final = 3
+REQUEUE_S: Final = 0.001  # a payer that another lane holds is free after about one commit
+REQUEUE_FOR_S: Final = 2.0
+RECONNECT_S_MIN: Final = 0.05
+RECONNECT_S_MAX: Final = 1.0
+
+log = structlog.get_logger("engine.lane")
+
+
+class SessionSource(Protocol):
+    """Opens sessions: any free lane, or one lane again."""
+
+    async def open_any(self) -> LaneSession:
+        """Take the lowest lane that is free."""
+
+    async def open_same(self, lane: int) -> LaneSession:
+        """Take one lane again; its earlier session is over once this returns."""
+
+
+class InDoubt(msgspec.Struct, frozen=True):
+    """A batch whose COMMIT was not answered: kept until the books say what became of it."""
+
+    seq: int
+    head: bytes
+    outcomes: list[tuple[Entry, Outcome]]
+
+
+class BatchDone(msgspec.Struct, frozen=True):
+    """What a batch did, for whoever watches. Units: seconds of the event loop's clock."""
+
+    lane: int
+    command_count: int
+    took_s: float
+    commit_s: float
+    business_offset_s: float
+
+
+class Lane:
+    """One task with one database session; it takes everything that queued while the last batch was committing."""
+
+    def __init__(
+        self,
+        queue: LaneQueue,
+        sessions: SessionSource,
+        *,
+        batch_max: int = BATCH_COMMANDS_MAX,
+        on_batch: Callable[[BatchDone], None] = lambda _: None,
+    ) -> None:
+        """A lane that has not started."""
+        self._queue = queue
+        self._sessions = sessions
+        self._batch_max = batch_max
+        self._on_batch = on_batch
+        self._session: LaneSession | None = None
+        self._now = datetime.min.replace(tzinfo=UTC)
+        self._delayed_count = 0
+        self._given_up = False
+        self.is_serving = False
+
+    async def open(self) -> None:
+        """Take a lane.
+
+        Raises:
+            Fault: the database cannot be reached.
+        """
+        self._session = await self._sessions.open_any()
+        self.is_serving = True
+
+    async def run(self) -> None:
+        """Serve until the queue is closed and empty.
+
+        Raises:
+            Fenced: another session took this lane; this node must stop.
+        """
+        assert self._session is not None, "open comes first"
+        while not (self._queue.is_finished and self._delayed_count == 0) and not self._given_up:
+            await self._queue.wait_filled()
+            entries = self._take()
+            if entries:
+                await self._post(entries)
+            elif self._delayed_count:
+                await asyncio.sleep(REQUEUE_S)
+        self.is_serving = False
+        _fail(self._queue.take(len(self._queue)), StoreUnavailable("the engine has stopped"))
+        await self._session.leave()
+
+    def _take(self) -> list[Entry]:
+        """The next batch. A key is in a batch once; a command that nobody waits for any more is not started."""
+        now = asyncio.get_running_loop().time()
+        taken: list[Entry] = []
+        again: list[Entry] = []
+        keys = set()
+        for entry in self._queue.take(self._batch_max):
+            key = answer_key(entry.command)
+            if now >= entry.deadline_at:
+                entry.fail(StoreUnavailable("not executed: its time was over before its turn"))
+            elif key is not None and key in keys:
+                again.append(entry)
+            else:
+                taken.append(entry)
+                keys.add(key)
+        self._queue.put_again(again)
+        return taken
+
+    async def _post(self, entries: list[Entry]) -> None:
+        """Run a batch until each of its commands has an outcome, a fault, or is queued again.
+
+        Raises:
+            Fenced: another session took this lane.
+        """
+        groups = [entries]
+        runs = 0
+        while groups:
+            group = groups.pop()
+            if not group:
+                continue
+            runs += 1
+            try:
+                groups.append(await self._run_once(group))
+            except RunAgain:
+                if len(group) == 1:
+                    self._later(group)
+                else:
+                    groups.extend([[entry] for entry in group] if runs >= RUNS_TOGETHER_MAX else [group])
+            except ConnectionLost:
+                groups.append(await self._recover(None, group))
+            except StoreUnavailable as fault:
+                _fail(group, fault)
+            except Fenced as fault:
+                self.is_serving = False
+                _fail(group, StoreUnavailable(str(fault)))
+                raise
+            except Exception as error:  # a value that cannot be written, or a bug: the culprit's neighbours go on
+                if len(group) == 1:
+                    log.exception("lane.command_failed", operation=group[0].command.operation.name)
+                    _fail(group, error)
+                else:
+                    groups.extend([entry] for entry in group)
+
+    async def _run_once(self, entries: list[Entry]) -> list[Entry]:
+        """One transaction. Returns what is left to run at once: nothing, or the batch without its strays.
+
+        Raises:
+            Fault: nothing was committed.
+        """
+        session = self._session
+        assert session is not None
+        loop = asyncio.get_running_loop()
+        started_at = loop.time()
+        await session.hold()
+        try:
+            rows = await session.lock_and_claim(claim_rows(entries))
+            claims, waiting = sort_claims(entries, rows)
+            if not claims:
+                await session.roll_back()
+                self._later(waiting)
+                return []
+            row = await session.read_books(wanted_by(claims))
+            seen = seen_of(row, last_now=self._now)
+            if seen.control.business_date != session.business_date:
+                session.business_date = seen.control.business_date
+                await session.roll_back()
+                return entries
+            strays = stray_entries(claims, seen)
+            if strays:
+                await session.roll_back()
+                self._later(strays)
+                return [entry for entry in entries if entry not in strays]
+            batch = await self._decide_and_write(session, claims, Books(seen))
+        except ConnectionLost:
+            raise
+        except Exception:
+            await session.roll_back()
+            raise
+        commit_at = loop.time()
+        await self._commit(session, batch)
+        self._now = seen.now
+        self._later(waiting)
+        done_at = loop.time()
+        self._on_batch(
+            BatchDone(
+                lane=session.lane,
+                command_count=len(claims),
+                took_s=done_at - started_at,
+                commit_s=done_at - commit_at,
+                business_offset_s=row["sandbox_offset_us"] / 1e6,
+            )
+        )
+        return []
+
+    async def _decide_and_write(self, session: LaneSession, claims: list[Claimed], books: Books) -> InDoubt:
+        outcomes = decide_all(claims, books)
+        write = write_of(books, lane=session.lane, seq=session.seq + 1, prev=session.head)
+        await session.write_books(write)
+        return InDoubt(session.seq + 1, write.hash, outcomes)
+
+    async def _commit(self, session: LaneSession, batch: InDoubt) -> None:
+        """Commit and hand out the outcomes; find out what became of it if the answer does not come."""
+        try:
+            await session.commit(batch.head)
+        except ConnectionLost:
+            self._queue.put_again(await self._recover(batch, []))
+            return
+        for entry, outcome in batch.outcomes:
+            entry.succeed(outcome)
+
+    async def _recover(self, doubt: InDoubt | None, entries: list[Entry]) -> list[Entry]:
+        """Take the lane again after its session was lost, and settle what was in doubt.
+
+        Returns the entries that have to run again. Nothing new is taken meanwhile; a caller whose time is over has been
+        told so, and gets the stored answer when it repeats.
+
+        Raises:
+            Fenced: the lane's row is neither as before the batch nor as after it.
+            StoreUnavailable: the engine is stopping and the database does not come back.
+        """
+        before = self._session
+        assert before is not None
+        before.close()
+        self.is_serving = False
+        session = await self._reconnect(before.lane)
+        self._session = session
+        self.is_serving = True
+        is_untouched = (session.seq, session.head) == (before.seq, before.head)
+        if doubt is None and is_untouched:
+            return entries
+        if doubt is not None and is_untouched:
+            log.info("lane.batch_not_committed", lane=session.lane, seq=doubt.seq)
+            return [entry for entry, _ in doubt.outcomes]
+        if doubt is not None and (session.seq, session.head) == (doubt.seq, doubt.head):
+            log.info("lane.batch_was_committed", lane=session.lane, seq=doubt.seq)
+            for entry, outcome in doubt.outcomes:
+                entry.succeed(outcome)
+            return []
+        raise Fenced(f"lane {session.lane} moved while it was held")
+
+    async def _reconnect(self, lane: int) -> LaneSession:
+        wait_s = RECONNECT_S_MIN
+        while True:
+            try:
+                return await self._sessions.open_same(lane)
+            except Fault as fault:
+                log.warning("lane.reconnect_failed", lane=lane, fault=str(fault))
+                if self._queue.is_closed and wait_s >= RECONNECT_S_MAX:
+                    self._given_up = True
+                    raise StoreUnavailable("stopping without a database") from fault
+                await asyncio.sleep(wait_s)
+                wait_s = min(wait_s * 2, RECONNECT_S_MAX)
+
+    def _later(self, entries: list[Entry]) -> None:
+        """Queue entries again after a moment, unless they have waited too long already."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        again = []
+        for entry in entries:
+            if now - entry.submitted_at >= REQUEUE_FOR_S:
+                entry.fail(StoreUnavailable("not executed: the card was busy"))
+            else:
+                again.append(entry)
+        if again:
+            self._delayed_count += len(again)
+            loop.call_later(REQUEUE_S, self._put_again, again)
+
+    def _put_again(self, entries: list[Entry]) -> None:
+        self._delayed_count -= len(entries)
+        self._queue.put_again(entries)
+
+
+def _fail(entries: list[Entry], error: Exception) -> None:
+    for entry in entries:
+        entry.fail(error)

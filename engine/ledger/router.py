@@ -1,0 +1,114 @@
+"""The ledger as the rest of the engine sees it: submit a command, get its outcome."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from engine.core.books import AnswerKey
+from engine.core.commands import AnyCommand
+from engine.ledger.batch import answer_key
+from engine.ledger.lane import BATCH_COMMANDS_MAX, BatchDone, Lane, SessionSource
+from engine.ledger.queue import Entry, LaneQueue, Outcome
+from engine.store.faults import StoreUnavailable
+
+QUEUE_MAX: Final = 1_024  # a lane commits several thousand commands a second: a full queue is a few tenths of a second
+WAIT_S: Final = 5.0
+SAME_KEY_WAIT_S: Final = 2.0
+
+
+class KeyInProgress(Exception):
+    """The same idempotency key is being decided, and the wait for it is over."""
+
+
+class Ledger:
+    """The lanes of one node. Which lane a command takes is a matter of speed; that it is right is not."""
+
+    def __init__(
+        self,
+        sessions: SessionSource,
+        *,
+        lane_count: int,
+        queue_max: int = QUEUE_MAX,
+        batch_max: int = BATCH_COMMANDS_MAX,
+        wait_s: float = WAIT_S,
+        on_batch: Callable[[BatchDone], None] = lambda _: None,
+    ) -> None:
+        """A ledger that has not started."""
+        self._queues = [LaneQueue(size_max=queue_max) for _ in range(lane_count)]
+        self._lanes = [Lane(queue, sessions, batch_max=batch_max, on_batch=on_batch) for queue in self._queues]
+        self._wait_s = wait_s
+        self._deciding: dict[AnswerKey, asyncio.Future[Outcome]] = {}
+
+    async def open(self) -> None:
+        """Take the lanes.
+
+        Raises:
+            Fault: the database cannot be reached.
+        """
+        for lane in self._lanes:
+            await lane.open()
+
+    async def run(self) -> None:
+        """Serve until `close`, then finish what is queued.
+
+        Raises:
+            ExceptionGroup: of Fenced: this node must stop.
+        """
+        async with asyncio.TaskGroup() as tasks:
+            for lane in self._lanes:
+                tasks.create_task(lane.run())
+
+    def close(self) -> None:
+        """Take nothing new."""
+        for queue in self._queues:
+            queue.close()
+
+    @property
+    def is_serving(self) -> bool:
+        """True while every lane holds its session."""
+        return all(lane.is_serving for lane in self._lanes)
+
+    @property
+    def queued_count(self) -> int:
+        """How many commands wait for a batch."""
+        return sum(len(queue) for queue in self._queues)
+
+    async def submit(self, command: AnyCommand) -> Outcome:
+        """Decide a command, durably and once. A caller that goes away does not undo it.
+
+        Raises:
+            Overloaded: the lane's queue is full; nothing was decided.
+            KeyInProgress: the same key is still being decided after two seconds.
+            StoreUnavailable: no answer in time; the same request with the same key gets it later.
+        """
+        key = answer_key(command)
+        if key is not None and key in self._deciding:
+            await self._wait_for_same(key)
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Outcome] = loop.create_future()
+        entry = Entry(command, future, now=loop.time(), wait_s=self._wait_s)
+        self._queues[command.shard % len(self._queues)].put(entry)
+        if key is not None:
+            self._deciding[key] = future
+            future.add_done_callback(lambda done: self._forget(key, done))
+        done, _ = await asyncio.wait((future,), timeout=self._wait_s)
+        if not done:
+            raise StoreUnavailable("no answer in time")
+        return future.result()
+
+    async def _wait_for_same(self, key: AnswerKey) -> None:
+        """Wait until nobody here is deciding *key*; then the books know its answer."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + SAME_KEY_WAIT_S
+        while (earlier := self._deciding.get(key)) is not None:
+            await asyncio.wait((earlier,), timeout=max(0.0, until - loop.time()))
+            if not earlier.done():
+                raise KeyInProgress
+            if self._deciding.get(key) is earlier:
+                self._forget(key, earlier)
+
+    def _forget(self, key: AnswerKey, future: "asyncio.Future[Outcome]") -> None:
+        if self._deciding.get(key) is future:
+            del self._deciding[key]
+        if not future.cancelled():
+            future.exception()  # seen: whoever waited may have gone

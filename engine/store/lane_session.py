@@ -1,0 +1,282 @@
+"""One session that holds one lane: the statements of a batch, and the fence around them."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import date, datetime
+from typing import Any, Final
+
+import asyncpg
+import msgspec
+
+from engine.core.books import AnswerKey, CodeUse, OrderKey
+from engine.core.calendar import CycleNumber
+from engine.core.ids import CardId, MerchantId, PaymentId
+from engine.store.connection import LANE_SETTINGS, connect
+from engine.store.faults import ConnectionLost, Fenced, RunAgain, StoreUnavailable, translated
+from engine.store.rows import Row
+from engine.store.sql import Sql, load_queries, with_integers
+
+LANE_LOCK_CLASS: Final = 7_201  # of the advisory locks; any number that nothing else here uses
+LANE_ID_MAX: Final = 1_000
+_PREPARED: Final = ("lock_and_claim", "read_books", "write_books")
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """What a batch has to read."""
+
+    payers: Sequence[CardId]
+    payments: Sequence[PaymentId]
+    orders: Sequence[OrderKey]
+    codes: Sequence[CodeUse]
+    devices: Sequence[int]
+    merchants: Sequence[MerchantId]
+    terminals: Sequence[tuple[MerchantId, str]]
+    refunds: Sequence[tuple[PaymentId, str]]
+    lost_claims: Sequence[AnswerKey]
+
+
+class LaneWrite(msgspec.Struct, frozen=True, kw_only=True):
+    """What a batch has to write, as rows."""
+
+    orders: Sequence[Row]
+    codes: Sequence[Row]
+    payments: Sequence[Row]
+    payments_changed: Sequence[Row]
+    refunds: Sequence[Row]
+    holds: Sequence[Row]
+    holds_ended: Sequence[Row]
+    postings: Sequence[Row]
+    events: Sequence[Row]
+    payers: Sequence[Row]
+    balances: Sequence[Row]
+    at: datetime
+    business_date: date
+    cycle: CycleNumber
+    hash: bytes
+
+
+class LaneSessions:
+    """Opens the sessions of one node's lanes, never on a server that is behind what was seen before."""
+
+    def __init__(self, dsn: str, *, node: str) -> None:
+        """Sessions to *dsn*; *node* is written on the lanes that they hold."""
+        self._dsn = dsn
+        self._node = node
+        self._timeline = 0
+
+    async def open_any(self) -> "LaneSession":
+        """Take the lowest lane that is free.
+
+        Raises:
+            Fault: the database cannot be reached, or is not a primary of the newest timeline.
+        """
+        connection = await connect(self._dsn, LANE_SETTINGS, application_name="lane ?")
+        with translated():
+            for lane in range(1, LANE_ID_MAX + 1):
+                session = LaneSession(connection, lane)
+                if await session.try_lock():
+                    await self._take(session)
+                    return session
+        raise StoreUnavailable("every lane is taken")
+
+    async def open_same(self, lane: int) -> "LaneSession":
+        """Take one lane again after its session was lost; the earlier session is over once this returns.
+
+        A backend of the earlier session is ended, unless it waits for its standby: that commit is only waited for.
+
+        Raises:
+            Fault: the database cannot be reached, or the earlier session is not over yet.
+        """
+        connection = await connect(self._dsn, LANE_SETTINGS, application_name=f"lane {lane}")
+        session = LaneSession(connection, lane)
+        try:
+            with translated():
+                await session.end_earlier()
+                if not await session.try_lock():
+                    raise StoreUnavailable("the lane's earlier session is not over")
+                await self._take(session)
+        except BaseException:
+            session.close()
+            raise
+        return session
+
+    async def _take(self, session: "LaneSession") -> None:
+        await session.take(self._node, self._timeline)
+        self._timeline = max(self._timeline, session.timeline)
+
+
+class LaneSession:
+    """A connection that holds a lane: its advisory lock is the fence, its epoch catches what the lock cannot.
+
+    `seq` and `head` are those of the lane's last committed batch.
+    """
+
+    def __init__(self, connection: asyncpg.Connection, lane: int) -> None:
+        """Use `LaneSessions`."""
+        self.lane = lane
+        self.epoch = 0
+        self.seq = 0
+        self.head = b""
+        self.business_date = date.min  # what the next claim is filed under
+        self.timeline = 0
+        self._connection = connection
+        self._queries = load_queries("lane")
+        self._prepared: dict[str, Any] = {}
+        self._has_warned = False
+
+    async def hold(self) -> None:
+        """S0: begin, and lock the lane's own row.
+
+        Raises:
+            Fenced: the row is not as this session left it.
+            Fault: one of `translated`.
+        """
+        statement = with_integers(self._queries["hold"], lane=self.lane, epoch=self.epoch, seq=self.seq)
+        if await self._execute(statement) != "SELECT 1":
+            await self.roll_back()
+            raise Fenced(f"lane {self.lane}")
+
+    async def lock_and_claim(self, claims: Sequence[Row]) -> list[asyncpg.Record]:
+        """S1: one row a claim, in order of n: n, payer, is_locked, is_claimed."""
+        with translated():
+            rows: list[asyncpg.Record] = await self._prepared["lock_and_claim"].fetch(
+                claims, self.business_date, self.lane, self.seq + 1
+            )
+        return rows
+
+    async def read_books(self, wanted: Wanted) -> asyncpg.Record:
+        """S2: one row, with an array for each kind of thing that was wanted."""
+        with translated():
+            row: asyncpg.Record | None = await self._prepared["read_books"].fetchrow(
+                wanted.payers,
+                wanted.payments,
+                wanted.orders,
+                wanted.codes,
+                wanted.devices,
+                wanted.merchants,
+                wanted.terminals,
+                wanted.refunds,
+                wanted.lost_claims,
+            )
+        if row is None:
+            raise StoreUnavailable("the books are not set up: no control row")
+        return row
+
+    async def write_books(self, write: LaneWrite) -> None:
+        """S3: everything at once.
+
+        Raises:
+            RunAgain: a unique key was taken by somebody else meanwhile.
+            Fault: one of `translated`.
+        """
+        batch = (
+            self.lane,
+            self.seq + 1,
+            write.at,
+            write.business_date,
+            write.cycle,
+            len(write.events),
+            self.head,
+            write.hash,
+        )
+        with translated():
+            counts = await self._prepared["write_books"].fetchrow(
+                write.orders,
+                write.codes,
+                write.payments,
+                write.payments_changed,
+                [row[0] for row in write.payments_changed],
+                write.refunds,
+                write.holds,
+                write.holds_ended,
+                write.postings,
+                write.events,
+                write.payers,
+                [row[0] for row in write.payers],
+                write.balances,
+                [batch],
+                self.epoch,
+            )
+        expected = (
+            len(write.orders),
+            len(write.codes),
+            len(write.payments),
+            len(write.payments_changed),
+            len(write.refunds),
+            len(write.holds),
+            len(write.holds_ended),
+            len(write.postings),
+            len(write.events),
+            len(write.payers),
+            len(write.balances),
+            1,
+            1,
+        )
+        if tuple(counts) != expected:
+            raise RunAgain("a row was not as it was read")
+
+    async def commit(self, batch_hash: bytes) -> None:
+        """S4: make it durable. Nothing cancels or times this.
+
+        Raises:
+            ConnectionLost: the answer is missing: `open_same` tells whether the batch is in the books.
+        """
+        self._has_warned = False
+        tag = await self._execute(self._queries["commit"])
+        if tag != "COMMIT":
+            raise RunAgain(f"the transaction had failed: {tag}")
+        if self._has_warned:
+            # A commit that a standby did not confirm is not safe, though the server calls it done.
+            self.close()
+            raise ConnectionLost("COMMIT came with a warning")
+        self.seq += 1
+        self.head = batch_hash
+
+    async def roll_back(self) -> None:
+        """Give up the transaction; the lane's seq is as before."""
+        await self._execute(self._queries["roll_back"])
+
+    def close(self) -> None:
+        """End the session at once."""
+        self._connection.terminate()
+
+    async def leave(self) -> None:
+        """End the session politely; the lane is free for others."""
+        with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            await self._connection.close()
+
+    async def try_lock(self) -> bool:
+        """True if the lane is this session's from now on."""
+        locked: bool = await self._connection.fetchval(self._queries["try_lock"], LANE_LOCK_CLASS, self.lane)
+        return locked
+
+    async def end_earlier(self) -> None:
+        """End what is left of earlier sessions of the lane."""
+        for row in await self._connection.fetch(self._queries["other_backends"], f"lane {self.lane}"):
+            if not row["is_waiting_for_standby"]:
+                await self._connection.execute(self._queries["terminate"], row["pid"])
+
+    async def take(self, node: str, timeline_min: int) -> None:
+        """Raise the epoch; that this commits proves that everything before it is as durable as it can be."""
+        server = await self._connection.fetchrow(self._queries["server_state"])
+        assert server is not None
+        self.timeline = server["timeline"]
+        if server["is_standby"] or self.timeline < timeline_min:
+            raise StoreUnavailable("not the primary of the newest timeline")
+        self._connection.add_log_listener(self._on_notice)
+        row = await self._connection.fetchrow(self._queries["take_lane"], self.lane, node)
+        assert row is not None
+        self.epoch, self.seq, self.head = row["epoch"], row["seq"], row["head"]
+        await self._connection.execute(self._queries["name_session"], f"lane {self.lane}/{self.epoch}")
+        self.business_date = await self._connection.fetchval(self._queries["today"]) or date.min
+        for name in _PREPARED:
+            self._prepared[name] = await self._connection.prepare(self._queries[name])
+
+    async def _execute(self, statement: Sql) -> str:
+        with translated():
+            tag: str = await self._connection.execute(statement)
+        return tag
+
+    def _on_notice(self, _connection: object, message: asyncpg.PostgresLogMessage) -> None:
+        if message.sqlstate == "01000":
+            self._has_warned = True

@@ -1,0 +1,93 @@
+"""The partitions of everything that grows: what they are called, where they begin, and making them ahead of time."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from engine.core.calendar import business_date_at
+from engine.store.sql import load_queries
+
+DAYS_AHEAD: Final = 14
+MONTHS_AHEAD: Final = 2
+CODE_DAYS_KEPT: Final = 2
+STEPS_PER_DAY: Final = 86_400 // 30  # a code's step is thirty seconds
+
+FILL_INSERT_ONLY: Final = 100
+FILL_UPDATED: Final = 90  # a payment is updated a few times in its life
+
+
+class Partition(msgspec.Struct, frozen=True):
+    """One partition: half-open bounds, as PostgreSQL reads them."""
+
+    parent: str
+    name: str
+    key: str
+    lower: str
+    upper: str
+    fill: int
+
+
+def partitions_for(now: datetime) -> Iterator[Partition]:
+    """What must exist at *now*: two months of payments ahead, fourteen days of everything kept by day."""
+    today = business_date_at(now)
+    first = today.replace(day=1)
+    for _ in range(MONTHS_AHEAD + 1):
+        after = (first + timedelta(days=32)).replace(day=1)
+        yield _by_month("payment", "id", first, after, FILL_UPDATED)
+        yield _by_month("refund", "payment", first, after, FILL_INSERT_ONLY)
+        first = after
+    for ahead in range(-1, DAYS_AHEAD + 1):
+        yield from partitions_of_day(today + timedelta(days=ahead))
+
+
+def partitions_of_day(day: date) -> Iterator[Partition]:
+    """What must exist before a business date is opened, and the code uses of that calendar day in UTC."""
+    after = day + timedelta(days=1)
+    for parent in ("posting", "event"):
+        name = f"{parent}_{day:%Y%m%d}"
+        yield Partition(parent, name, "business_date", day.isoformat(), after.isoformat(), FILL_INSERT_ONLY)
+    step = _midnight_step(day)
+    name = f"code_use_{day:%Y%m%d}"
+    yield Partition("code_use", name, "step", str(step), str(step + STEPS_PER_DAY), FILL_INSERT_ONLY)
+
+
+async def ensure_partitions(connection: asyncpg.Connection, now: datetime) -> int:
+    """Make what must exist at *now* and does not. Returns how many were made."""
+    ensure = load_queries("schema")["ensure_partition"]
+    made = 0
+    for part in partitions_for(now):
+        made += bool(
+            await connection.fetchval(ensure, part.parent, part.name, part.key, part.lower, part.upper, part.fill)
+        )
+    return made
+
+
+async def drop_old_code_uses(connection: asyncpg.Connection, now: datetime) -> int:
+    """Take away the code uses of days that no code can come from any more. Returns how many days went.
+
+    Detaching waits for nobody who inserts; each statement must run outside a transaction.
+    """
+    first_kept = now.astimezone(UTC).date() - timedelta(days=CODE_DAYS_KEPT)
+    rows = await connection.fetch(load_queries("schema")["detach_code_uses"], f"code_use_{first_kept:%Y%m%d}")
+    for row in rows:
+        await connection.execute(row["detach"])
+        await connection.execute(row["drop"])
+    return len(rows)
+
+
+def _by_month(parent: str, key: str, first: date, after: date, fill: int) -> Partition:
+    return Partition(parent, f"{parent}_{first:%Y%m}", key, _id_bound(first), _id_bound(after), fill)
+
+
+def _id_bound(day: date) -> str:
+    """The lowest id that can be made on *day* (UTC)."""
+    at_ms = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * 1000
+    return str(UUID(int=at_ms << 80))
+
+
+def _midnight_step(day: date) -> int:
+    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) // 30

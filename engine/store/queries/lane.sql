@@ -1,0 +1,195 @@
+-- name: take_lane
+-- Make this session the holder of a lane: its lock was taken before, so the epoch only catches what the lock cannot.
+-- $1 lane smallint, $2 node text
+INSERT INTO lane (id, epoch, seq, head, node)
+VALUES ($1, 1, 0, '\x0000000000000000000000000000000000000000000000000000000000000000', $2)
+ON CONFLICT (id) DO UPDATE SET epoch = lane.epoch + 1, node = excluded.node
+RETURNING epoch, seq, head;
+
+-- name: try_lock
+-- $1 class integer, $2 lane integer
+SELECT pg_try_advisory_lock($1, $2);
+
+-- name: other_backends
+-- Backends of an earlier session of this lane, with what they wait for: one that waits for its standby must not be ended.
+-- $1 application_name prefix text
+SELECT pid, coalesce(wait_event, '') = 'SyncRep' AS is_waiting_for_standby
+  FROM pg_stat_activity
+ WHERE application_name LIKE $1 || '/%' AND pid <> pg_backend_pid();
+
+-- name: terminate
+-- $1 pid integer
+SELECT pg_terminate_backend($1);
+
+-- name: hold
+-- S0: one message, so that the transaction and the lane's lock cost one round trip. Its tag must be SELECT 1.
+BEGIN ISOLATION LEVEL READ COMMITTED;
+SELECT 1 FROM lane WHERE id = :lane AND epoch = :epoch AND seq = :seq FOR NO KEY UPDATE;
+
+-- name: lock_and_claim
+-- S1: lock the payers that are free, in id order, and claim the keys of the commands whose payer is locked, in key order.
+-- Payers are found through maps that never change; who is skipped here is asked again later, so nothing waits for a payer.
+-- $1 claims claim[], $2 business_date date, $3 lane smallint, $4 seq bigint
+WITH cmd AS MATERIALIZED (
+    SELECT * FROM unnest($1::claim[])
+), subject AS MATERIALIZED (
+    SELECT c.n,
+           CASE
+               WHEN c.device_no IS NOT NULL THEN (SELECT d.card FROM device d WHERE d.device_no = c.device_no)
+               WHEN c.payment IS NOT NULL THEN (SELECT p.payer FROM payment p WHERE p.id = c.payment)
+               WHEN c.card IS NOT NULL THEN (SELECT y.id FROM payer y WHERE y.id = c.card)
+               ELSE (SELECT p.payer FROM order_ref o, payment p
+                      WHERE o.merchant = c.merchant AND o.order_no = c.order_no AND p.id = o.payment)
+           END AS payer
+      FROM cmd c
+), locked AS MATERIALIZED (
+    SELECT y.id
+      FROM payer y
+     WHERE y.id = ANY (ARRAY(SELECT s.payer FROM subject s WHERE s.payer IS NOT NULL))
+     ORDER BY y.id
+       FOR NO KEY UPDATE SKIP LOCKED
+), claimed AS (
+    INSERT INTO answer (caller, operation, key, business_date, lane, seq, n)
+    SELECT c.caller, c.operation, c.key, $2::date, $3::smallint, $4::bigint, c.n
+      FROM cmd c JOIN subject s ON s.n = c.n
+     WHERE c.key IS NOT NULL AND (s.payer IS NULL OR s.payer IN (SELECT l.id FROM locked l))
+     ORDER BY c.caller, c.operation, c.key
+    ON CONFLICT DO NOTHING
+    RETURNING n
+)
+SELECT s.n, s.payer, s.payer IS NULL OR l.id IS NOT NULL AS is_locked, k.n IS NOT NULL AS is_claimed
+  FROM subject s
+  LEFT JOIN locked l ON l.id = s.payer
+  LEFT JOIN claimed k ON k.n = s.n
+ ORDER BY s.n;
+
+-- name: read_books
+-- S2: everything a batch has to know, with a snapshot taken after its locks were held.
+-- $1 payers uuid[], $2 payments uuid[], $3 orders order_key[], $4 codes code_use[], $5 devices bigint[],
+-- $6 merchants uuid[], $7 terminals terminal[], $8 refunds refund_key[], $9 lost claims answer_key[]
+WITH orders AS MATERIALIZED (
+    SELECT o.*
+      FROM unnest($3::order_key[]) k,
+           LATERAL (SELECT x.* FROM order_ref x
+                     WHERE x.merchant = k.merchant AND x.order_no = k.order_no LIMIT 1) o
+)
+SELECT c.business_date, c.cycle, c.cutoff_at, c.published_cycle, c.sandbox_offset_us, clock_timestamp() AS clock,
+       ARRAY(SELECT y.found FROM unnest($1::uuid[]) i(id),
+                    LATERAL (SELECT x AS found FROM payer x WHERE x.id = i.id LIMIT 1) y) AS payers,
+       ARRAY(SELECT y.found
+               FROM (SELECT unnest($2::uuid[]) AS id
+                     UNION SELECT o.payment FROM orders o WHERE o.payment IS NOT NULL) i,
+                    LATERAL (SELECT x AS found FROM payment x WHERE x.id = i.id LIMIT 1) y) AS payments,
+       ARRAY(SELECT (o.merchant, o.order_no, o.payment)::order_ref FROM orders o) AS orders,
+       ARRAY(SELECT y.found FROM unnest($4::code_use[]) i,
+                    LATERAL (SELECT x AS found FROM code_use x
+                              WHERE x.step = i.step AND x.device = i.device AND x.refresh = i.refresh
+                              LIMIT 1) y) AS codes,
+       ARRAY(SELECT y.found FROM unnest($5::bigint[]) i(device_no),
+                    LATERAL (SELECT x AS found FROM device x WHERE x.device_no = i.device_no LIMIT 1) y) AS devices,
+       ARRAY(SELECT y.found FROM unnest($6::uuid[]) i(id),
+                    LATERAL (SELECT (x.id, x.region, x.is_suspended, x.scenarios)::merchant_state AS found
+                               FROM merchant x WHERE x.id = i.id LIMIT 1) y) AS merchants,
+       ARRAY(SELECT y.found FROM unnest($7::terminal[]) i,
+                    LATERAL (SELECT x AS found FROM terminal x
+                              WHERE x.merchant = i.merchant AND x.terminal_id = i.terminal_id
+                              LIMIT 1) y) AS terminals,
+       ARRAY(SELECT y.found FROM unnest($8::refund_key[]) i,
+                    LATERAL (SELECT (x.payment, x.refund_no)::refund_key AS found FROM refund x
+                              WHERE x.payment = i.payment AND x.refund_no = i.refund_no LIMIT 1) y) AS refunds,
+       ARRAY(SELECT y.found FROM unnest($9::answer_key[]) i,
+                    LATERAL (SELECT (a.caller, a.operation, a.key, e.body)::remembered AS found
+                               FROM answer a, event e
+                              WHERE a.caller = i.caller AND a.operation = i.operation AND a.key = i.key
+                                AND e.business_date = a.business_date AND e.lane = a.lane
+                                AND e.seq = a.seq AND e.n = a.n
+                              LIMIT 1) y) AS earlier
+  FROM control c;
+
+-- name: write_books
+-- S3: all that a batch decided. The CTEs run in the order in which the final SELECT counts them; one write a row.
+-- $1 orders order_ref[], $2 codes code_use[], $3 payments payment[], $4 changed payment[], $5 their ids uuid[],
+-- $6 refunds refund[], $7 holds hold[], $8 ended hold[], $9 postings posting[], $10 events event[],
+-- $11 payers payer[], $12 their ids uuid[], $13 balances balance[], $14 batch batch[], $15 epoch bigint
+WITH order_new AS (
+    INSERT INTO order_ref SELECT * FROM unnest($1::order_ref[]) ON CONFLICT DO NOTHING RETURNING 1
+), code_new AS (
+    INSERT INTO code_use SELECT * FROM unnest($2::code_use[]) ON CONFLICT DO NOTHING RETURNING 1
+), payment_new AS (
+    INSERT INTO payment SELECT * FROM unnest($3::payment[]) RETURNING 1
+), payment_changed AS (
+    UPDATE payment p
+       SET state = v.state, captured = v.captured, refunded = v.refunded, tenders = v.tenders,
+           business_date = v.business_date, cycle = v.cycle, expires_at = v.expires_at, captured_at = v.captured_at
+      FROM unnest($4::payment[]) v
+     WHERE p.id = v.id AND p.id = ANY ($5::uuid[])
+    RETURNING 1
+), refund_new AS (
+    INSERT INTO refund SELECT * FROM unnest($6::refund[]) ON CONFLICT DO NOTHING RETURNING 1
+), hold_new AS (
+    INSERT INTO hold SELECT * FROM unnest($7::hold[]) RETURNING 1
+), hold_ended AS (
+    DELETE FROM hold h USING unnest($8::hold[]) v WHERE h.due = v.due AND h.payment = v.payment RETURNING 1
+), posting_new AS (
+    INSERT INTO posting SELECT * FROM unnest($9::posting[]) RETURNING 1
+), event_new AS (
+    INSERT INTO event SELECT * FROM unnest($10::event[]) RETURNING 1
+), payer_changed AS (
+    UPDATE payer p
+       SET status = v.status, debits_pending = v.debits_pending, debits_posted = v.debits_posted,
+           credits_pending = v.credits_pending, credits_posted = v.credits_posted,
+           limit_day = v.limit_day, spent = v.spent
+      FROM unnest($11::payer[]) v
+     WHERE p.id = v.id AND p.id = ANY ($12::uuid[])
+    RETURNING 1
+), balance_changed AS (
+    INSERT INTO balance AS b SELECT * FROM unnest($13::balance[])
+    ON CONFLICT (account, lane) DO UPDATE
+       SET debits_pending = b.debits_pending + excluded.debits_pending,
+           debits_posted = b.debits_posted + excluded.debits_posted,
+           credits_pending = b.credits_pending + excluded.credits_pending,
+           credits_posted = b.credits_posted + excluded.credits_posted,
+           seq = excluded.seq
+    RETURNING 1
+), batch_new AS (
+    INSERT INTO batch SELECT * FROM unnest($14::batch[]) RETURNING 1
+), lane_changed AS (
+    UPDATE lane l
+       SET seq = v.seq, head = v.hash
+      FROM unnest($14::batch[]) v
+     WHERE l.id = v.lane AND l.epoch = $15::bigint AND l.seq = v.seq - 1
+    RETURNING 1
+)
+SELECT (SELECT count(*) FROM order_new) AS orders,
+       (SELECT count(*) FROM code_new) AS codes,
+       (SELECT count(*) FROM payment_new) AS payments,
+       (SELECT count(*) FROM payment_changed) AS payments_changed,
+       (SELECT count(*) FROM refund_new) AS refunds,
+       (SELECT count(*) FROM hold_new) AS holds,
+       (SELECT count(*) FROM hold_ended) AS holds_ended,
+       (SELECT count(*) FROM posting_new) AS postings,
+       (SELECT count(*) FROM event_new) AS events,
+       (SELECT count(*) FROM payer_changed) AS payers,
+       (SELECT count(*) FROM balance_changed) AS balances,
+       (SELECT count(*) FROM batch_new) AS batches,
+       (SELECT count(*) FROM lane_changed) AS lanes;
+
+-- name: server_state
+-- A lane serves from a primary only, and never from one that is behind what it has seen before.
+SELECT pg_is_in_recovery() AS is_standby, (pg_control_checkpoint()).timeline_id AS timeline;
+
+-- name: today
+-- What the first batch of a session guesses as the business date of the answers that it claims.
+SELECT business_date FROM control;
+
+-- name: name_session
+-- So that a later session of the lane can find this one. $1 application_name text
+SELECT set_config('application_name', $1, false);
+
+-- name: commit
+-- S4: a COMMIT is never timed out, cancelled or ended. Its tag must be COMMIT.
+SET LOCAL statement_timeout = 0;
+COMMIT;
+
+-- name: roll_back
+ROLLBACK;

@@ -1,0 +1,211 @@
+"""Rows and our types, both ways. A row is a tuple in the order of its table's columns."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import asyncpg
+import msgspec
+
+from engine.core.accounts import AccountId
+from engine.core.answers import Remembered
+from engine.core.books import CodeUse, Control, Device, Hold, Merchant, Order, OrderKey
+from engine.core.calendar import CycleNumber
+from engine.core.ids import BankId, CardId, MerchantId, PaymentId, RefundId
+from engine.core.payer import CardStatus, IssueLevel, Payer, TenderOrder
+from engine.core.payments import Mode, Payment, Refund, State, Tender
+from engine.core.postings import Totals
+
+Row = tuple[Any, ...]
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+_tenders: Final = msgspec.msgpack.Decoder(tuple[Tender, ...]).decode
+_remembered: Final = msgspec.msgpack.Decoder(Remembered).decode
+
+_STATUS: Final = {int(member): member for member in CardStatus}
+_LEVEL: Final = {int(member): member for member in IssueLevel}
+_ORDER: Final = {int(member): member for member in TenderOrder}
+_STATE: Final = {int(member): member for member in State}
+_MODE: Final = {int(member): member for member in Mode}
+
+
+def payer_row(payer: Payer) -> Row:
+    """`payer`, column by column."""
+    return (
+        payer.id,
+        payer.status,
+        payer.issue_level,
+        payer.bank,
+        payer.bank_allowance,
+        payer.tender_order,
+        payer.debits_pending,
+        payer.debits_posted,
+        payer.credits_pending,
+        payer.credits_posted,
+        payer.limit_day,
+        payer.spent,
+    )
+
+
+def payer_of(row: asyncpg.Record) -> Payer:
+    """The payer of a `payer` row."""
+    return Payer(
+        id=CardId(row[0]),
+        status=_STATUS[row[1]],
+        issue_level=_LEVEL[row[2]],
+        bank=BankId(row[3]),
+        bank_allowance=row[4],
+        tender_order=_ORDER[row[5]],
+        debits_pending=row[6],
+        debits_posted=row[7],
+        credits_pending=row[8],
+        credits_posted=row[9],
+        limit_day=row[10],
+        spent=row[11],
+    )
+
+
+def payment_row(payment: Payment) -> Row:
+    """`payment`, column by column."""
+    return (
+        payment.id,
+        payment.region,
+        payment.merchant,
+        payment.payer,
+        payment.order_no,
+        payment.amount,
+        payment.scenario,
+        payment.mode,
+        payment.terminal_id,
+        payment.description,
+        payment.state,
+        payment.refusal,
+        payment.captured_amount,
+        payment.refunded_amount,
+        _encode(payment.tenders),
+        payment.business_date,
+        payment.cycle,
+        payment.limit_day,
+        payment.created_at,
+        payment.expires_at,
+        payment.captured_at,
+    )
+
+
+def payment_of(row: asyncpg.Record) -> Payment:
+    """The payment of a `payment` row."""
+    return Payment(
+        id=PaymentId(row[0]),
+        region=row[1],
+        merchant=MerchantId(row[2]),
+        payer=CardId(row[3]),
+        order_no=row[4],
+        amount=row[5],
+        scenario=row[6],
+        mode=_MODE[row[7]],
+        terminal_id=row[8],
+        description=row[9],
+        state=_STATE[row[10]],
+        refusal=row[11],
+        tenders=_tenders(row[14]),
+        business_date=row[15],
+        cycle=CycleNumber(row[16]) if row[16] is not None else None,
+        limit_day=row[17],
+        created_at=row[18],
+        expires_at=row[19],
+        captured_at=row[20],
+    )
+
+
+def refund_row(refund: Refund) -> Row:
+    """`refund`, column by column."""
+    return (
+        refund.payment,
+        refund.refund_no,
+        refund.id,
+        refund.amount,
+        _encode(refund.tenders),
+        refund.reason,
+        refund.business_date,
+        refund.cycle,
+        refund.created_at,
+    )
+
+
+def refund_of(row: asyncpg.Record) -> Refund:
+    """The refund of a `refund` row."""
+    return Refund(
+        payment=PaymentId(row[0]),
+        refund_no=row[1],
+        id=RefundId(row[2]),
+        amount=row[3],
+        tenders=_tenders(row[4]),
+        reason=row[5],
+        business_date=row[6],
+        cycle=CycleNumber(row[7]),
+        created_at=row[8],
+    )
+
+
+def balance_rows(changes: dict[AccountId, Totals], *, lane: int, seq: int) -> list[Row]:
+    """`balance` rows that add *changes*, by account."""
+    return [
+        (
+            account,
+            lane,
+            totals.debits_pending,
+            totals.debits_posted,
+            totals.credits_pending,
+            totals.credits_posted,
+            seq,
+        )
+        for account, totals in sorted(changes.items())
+    ]
+
+
+def order_rows(orders: dict[OrderKey, Order]) -> list[Row]:
+    """`order_ref` rows in key order: unsorted unique inserts deadlock."""
+    return sorted((merchant, order_no, order.payment) for (merchant, order_no), order in orders.items())
+
+
+def hold_rows(holds: Iterable[Hold]) -> list[Hold]:
+    """`hold` rows in key order."""
+    return sorted(holds)
+
+
+def code_rows(codes: Sequence[CodeUse]) -> list[CodeUse]:
+    """`code_use` rows in key order."""
+    return sorted(codes)
+
+
+def control_of(row: asyncpg.Record) -> Control:
+    """The control row, from the first four columns."""
+    return Control(
+        business_date=row[0],
+        cycle=CycleNumber(row[1]),
+        cutoff_at=row[2],
+        published_cycle=CycleNumber(row[3]),
+    )
+
+
+def merchants_of(rows: Iterable[asyncpg.Record]) -> dict[MerchantId, Merchant]:
+    """Merchants by id, from `merchant_state`."""
+    return {
+        MerchantId(row[0]): Merchant(id=MerchantId(row[0]), region=row[1], is_suspended=row[2], scenarios=tuple(row[3]))
+        for row in rows
+    }
+
+
+def devices_of(rows: Iterable[asyncpg.Record]) -> dict[int, Device]:
+    """Devices by number, from `device`."""
+    return {row[0]: Device(CardId(row[1]), row[3]) for row in rows}
+
+
+def remembered_of(body: bytes) -> Remembered:
+    """What an event's body remembers."""
+    return _remembered(body)
+
+
+def instant(clock: datetime, offset_us: int) -> datetime:
+    """Business time: the database's clock and what the sandbox adds."""
+    return clock if not offset_us else datetime.fromtimestamp(clock.timestamp() + offset_us / 1e6, clock.tzinfo)

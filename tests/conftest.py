@@ -1,0 +1,67 @@
+"""A throw-away PostgreSQL for each test process, and a fresh database for each test."""
+
+import asyncio
+import itertools
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from engine.embedded.postgres import EmbeddedPostgres
+from engine.store.connection import READ_SETTINGS, connect
+from engine.store.migrations import migrate
+
+TEMPLATE = "engine_template"
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[EmbeddedPostgres]:
+    """A cluster whose data may be lost: nothing here outlives the tests."""
+    folder = Path(tempfile.mkdtemp(prefix="engine-tests-"))
+    server = EmbeddedPostgres(
+        folder, extra_settings={"fsync": "off", "shared_buffers": "64MB", "max_connections": "100"}
+    )
+    server.start()
+    try:
+        asyncio.run(_make_template(server.dsn))
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+async def dsn(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
+    """The address of an empty, migrated database of this test's own."""
+    name = f"test_{next(_numbers)}"
+    admin = await asyncpg.connect(database_dsn(postgres.dsn, "postgres"))
+    await admin.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    yield database_dsn(postgres.dsn, name)
+    await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await admin.close()
+
+
+@pytest.fixture
+async def sql(dsn: str) -> AsyncIterator[asyncpg.Connection]:
+    """A plain connection to the test's database, for looking and for damage."""
+    connection = await connect(dsn, READ_SETTINGS, application_name="test")
+    yield connection
+    await connection.close()
+
+
+def database_dsn(dsn: str, database: str) -> str:
+    """The same server, another database."""
+    return dsn.replace("/engine?", f"/{database}?")
+
+
+async def _make_template(dsn: str) -> None:
+    admin = await asyncpg.connect(database_dsn(dsn, "postgres"))
+    await admin.execute(f"CREATE DATABASE {TEMPLATE}")
+    await admin.close()
+    connection = await connect(database_dsn(dsn, TEMPLATE), READ_SETTINGS, application_name="template")
+    await migrate(connection)
+    await connection.close()
