@@ -48,7 +48,7 @@ class CancelOutcome(enum.IntEnum):
     NOTHING_TO_CANCEL = 3
 
 
-class CardState(msgspec.Struct, frozen=True, array_like=True):
+class CardState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A card as a loss report leaves it."""
 
     id: CardId
@@ -57,7 +57,7 @@ class CardState(msgspec.Struct, frozen=True, array_like=True):
     at: datetime
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+class Answer(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     """The outcome of one command. Stored, so fields are only ever added at the end."""
 
     version: int = ANSWER_VERSION
@@ -69,9 +69,10 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     refund: Refund | None = None
     cancelled: CancelOutcome | None = None
     card: CardState | None = None
+    trace_id: str | None = None  # of the request that was refused first
 
 
-class Remembered(msgspec.Struct, frozen=True, array_like=True):
+class Remembered(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The body of an event: what was asked, and what was answered."""
 
     facts: tuple[Fact, ...]

@@ -7,7 +7,6 @@ from engine.core.answers import EventKind
 from engine.core.books import Books, CodeUse, Decision, Merchant, Order, answer_with, refuse
 from engine.core.commands import Authorize
 from engine.core.ids import CardId
-from engine.core.money import fill
 from engine.core.payer import Payer, TenderOrder, hold_funds, pay_at_once, why_not_usable
 from engine.core.payments import Mode, Payment, State, Tender, TenderKind
 from engine.core.postings import Phase, Posting, PostingKind
@@ -105,28 +104,20 @@ def _tenders(books: Books, command: Authorize, payer: Payer) -> tuple[Tender, ..
 
     The funds' shares are given; the rest is a waterfall over the payer's own sources in the payer's order.
     """
-    insured = sum(share.amount for share in command.fund_shares)
-    rest = command.amount - insured
+    rest = command.amount
+    tenders = []
+    is_captured = command.capture
+    for share in command.fund_shares:
+        rest -= share.amount
+        captured = share.amount if is_captured else 0
+        tenders.append(Tender(TenderKind.POOL_FUND, share.account, share.amount, captured, 0, share.fund_pay_type))
     assert rest >= 0, "the funds pay no more than the bill"
-    sources = _own_sources(books, payer)
-    if rest > sum(available for _, _, available in sources):
-        return ()
-    shares = fill(rest, [available for _, _, available in sources])
-    taken = Tender if command.capture else _held
-    return tuple(
-        taken(TenderKind.POOL_FUND, share.account, share.amount, share.amount, 0, share.fund_pay_type)
-        for share in command.fund_shares
-    ) + tuple(
-        taken(kind, account, share, share, 0)
-        for (kind, account, _), share in zip(sources, shares, strict=True)
-        if share
-    )
-
-
-def _held(
-    kind: TenderKind, source: AccountId, amount: int, _captured: int, refunded: int, fund_pay_type: int = 0
-) -> Tender:
-    return Tender(kind, source, amount, 0, refunded, fund_pay_type)
+    for kind, account, available in _own_sources(books, payer):
+        amount = min(rest, available)
+        if amount > 0:
+            rest -= amount
+            tenders.append(Tender(kind, account, amount, amount if is_captured else 0, 0))
+    return tuple(tenders) if rest == 0 else ()
 
 
 def _own_sources(books: Books, payer: Payer) -> tuple[tuple[TenderKind, AccountId, int], ...]:
@@ -146,7 +137,10 @@ def _own_sources(books: Books, payer: Payer) -> tuple[tuple[TenderKind, AccountI
 
 
 def _amount_from(tenders: tuple[Tender, ...], kind: TenderKind) -> int:
-    return sum(tender.amount for tender in tenders if tender.kind is kind)
+    for tender in tenders:
+        if tender.kind is kind:
+            return tender.amount
+    return 0
 
 
 def _new_payment(

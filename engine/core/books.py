@@ -7,7 +7,7 @@ import msgspec
 from engine.core.answers import Answer, CancelOutcome, Clearing, EventKind, Remembered
 from engine.core.calendar import CycleNumber
 from engine.core.commands import AnyCommand, Operation
-from engine.core.ids import NO_ID, CallerId, CardId, MerchantId, PaymentId
+from engine.core.ids import NO_ID, CallerId, CardId, MerchantId, PaymentId, region_of
 from engine.core.payer import Payer
 from engine.core.payments import Payment, Refund, State
 from engine.core.postings import Posting
@@ -19,7 +19,7 @@ CodeUse = tuple[int, int, int]  # step, device number, refresh digit
 Hold = tuple[datetime, PaymentId]  # due, payment
 
 
-class Control(msgspec.Struct, frozen=True, kw_only=True):
+class Control(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The open cycle, and how far the closed ones are."""
 
     business_date: date
@@ -28,7 +28,7 @@ class Control(msgspec.Struct, frozen=True, kw_only=True):
     published_cycle: CycleNumber  # every cycle up to this one has its files out
 
 
-class Merchant(msgspec.Struct, frozen=True, kw_only=True):
+class Merchant(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a payment must know of a hospital or pharmacy."""
 
     id: MerchantId
@@ -37,14 +37,14 @@ class Merchant(msgspec.Struct, frozen=True, kw_only=True):
     scenarios: tuple[int, ...]
 
 
-class Device(msgspec.Struct, frozen=True):
+class Device(msgspec.Struct, frozen=True, gc=False):
     """A phone that shows codes: whose it is never changes, whether it may still does."""
 
     payer: CardId
     is_revoked: bool
 
 
-class Order(msgspec.Struct, frozen=True):
+class Order(msgspec.Struct, frozen=True, gc=False):
     """What claims an order number: a payment, or a tombstone (None)."""
 
     payment: PaymentId | None
@@ -66,7 +66,7 @@ class Seen(msgspec.Struct, kw_only=True):
     earlier: dict[AnswerKey, Remembered] = {}
 
 
-class Decision(msgspec.Struct, frozen=True, kw_only=True):
+class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What one command does: an answer, and the effects that are written with it."""
 
     kind: EventKind
@@ -79,7 +79,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     refund: Refund | None = None
 
 
-class Event(msgspec.Struct, frozen=True):
+class Event(msgspec.Struct, frozen=True, gc=False):
     """One remembered decision; `n` is the command's place in the batch."""
 
     n: int
@@ -97,7 +97,7 @@ class Books:
         self.seen = seen
         self.control = seen.control
         self.now = seen.now
-        self.postings: list[tuple[int, Posting]] = []  # with the n of their event
+        self.postings: list[tuple[int, int, Posting]] = []  # n of the event, region
         self.events: list[Event] = []
         self.payments_new: dict[PaymentId, Payment] = {}
         self.payments_changed: dict[PaymentId, Payment] = {}
@@ -118,7 +118,8 @@ class Books:
             self.seen.payers[decision.payer.id] = decision.payer
             self.payers_changed[decision.payer.id] = decision.payer
         for posting in decision.postings:
-            self.postings.append((n, posting))
+            region = subject.region if subject is not None else region_of(posting.payment)
+            self.postings.append((n, region, posting))
         if decision.code_use is not None:
             self.seen.codes_used.add(decision.code_use)
             self.codes_new.append(decision.code_use)
@@ -148,16 +149,15 @@ class Books:
             self.payments_new[payment.id] = payment
         else:
             self.payments_changed[payment.id] = payment
-        was_held = before is not None and before.state is State.AUTHORIZED
+        held_before = _hold(before) if before is not None and before.state is State.AUTHORIZED else None
         is_held = payment.state is State.AUTHORIZED
-        if is_held and not was_held:
+        if is_held and held_before is None:
             self.holds_opened.add(_hold(payment))
-        if was_held and not is_held:
-            hold = _hold(payment)
-            if hold in self.holds_opened:
-                self.holds_opened.remove(hold)
+        if held_before is not None and not is_held:  # the end of the hold is gone from the payment afterwards
+            if held_before in self.holds_opened:
+                self.holds_opened.remove(held_before)
             else:
-                self.holds_closed.add(hold)
+                self.holds_closed.add(held_before)
 
 
 def refuse(refusal: Refusal, *, field: str | None = None) -> Decision:

@@ -26,7 +26,7 @@ class Operation(enum.IntEnum):
     OPEN_ACCOUNT = 9
 
 
-class Subject(msgspec.Struct, frozen=True, kw_only=True):
+class Subject(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the lane locks and reads for a command: one of the ways to a payer, through maps that never change."""
 
     device_no: int | None = None
@@ -36,7 +36,7 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     order_no: str | None = None
 
 
-class Command(msgspec.Struct, frozen=True, kw_only=True):
+class Command(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What every command has.
 
     `key` is None for the engine's own commands: they are judged again under the payer's lock instead.
@@ -48,6 +48,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
 
     caller: CallerId
     key: str | None
+    trace_id: str | None = None  # of the request; not a fact
 
     def facts(self) -> tuple[Fact, ...]:
         """The values of `facts_named`; nothing that the engine itself stamped."""
@@ -63,7 +64,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
         raise NotImplementedError
 
 
-class FundShare(msgspec.Struct, frozen=True):
+class FundShare(msgspec.Struct, frozen=True, gc=False):
     """A part of the bill that a pooled fund pays. Units: fen."""
 
     account: AccountId
@@ -71,7 +72,7 @@ class FundShare(msgspec.Struct, frozen=True):
     amount: int
 
 
-class Authorize(Command, frozen=True, kw_only=True):
+class Authorize(Command, frozen=True, kw_only=True, gc=False):
     """Pay or reserve the amount of one scanned code."""
 
     operation = Operation.AUTHORIZE
@@ -127,7 +128,7 @@ class Authorize(Command, frozen=True, kw_only=True):
         return shard_of(self.payment)
 
 
-class Capture(Command, frozen=True, kw_only=True):
+class Capture(Command, frozen=True, kw_only=True, gc=False):
     """Take some or all of what is on hold. `amount` None means all of it."""
 
     operation = Operation.CAPTURE
@@ -148,7 +149,7 @@ class Capture(Command, frozen=True, kw_only=True):
         return shard_of(self.payment)
 
 
-class Void(Command, frozen=True, kw_only=True):
+class Void(Command, frozen=True, kw_only=True, gc=False):
     """Let go of a hold."""
 
     operation = Operation.VOID
@@ -167,7 +168,7 @@ class Void(Command, frozen=True, kw_only=True):
         return shard_of(self.payment)
 
 
-class RefundPayment(Command, frozen=True, kw_only=True):
+class RefundPayment(Command, frozen=True, kw_only=True, gc=False):
     """Give back some of what was captured."""
 
     operation = Operation.REFUND
@@ -190,7 +191,7 @@ class RefundPayment(Command, frozen=True, kw_only=True):
         return shard_of(self.payment)
 
 
-class CancelOrder(Command, frozen=True, kw_only=True):
+class CancelOrder(Command, frozen=True, kw_only=True, gc=False):
     """Make sure that an order is not paid: void it, refund it, or leave a tombstone."""
 
     operation = Operation.CANCEL
@@ -215,7 +216,7 @@ class CancelOrder(Command, frozen=True, kw_only=True):
         return sum(self.order_no.encode())
 
 
-class ReportLoss(Command, frozen=True, kw_only=True):
+class ReportLoss(Command, frozen=True, kw_only=True, gc=False):
     """Stop a card: after the answer no authorization can use it."""
 
     operation = Operation.REPORT_LOSS
@@ -234,7 +235,7 @@ class ReportLoss(Command, frozen=True, kw_only=True):
         return shard_of(self.card)
 
 
-class Reinstate(Command, frozen=True, kw_only=True):
+class Reinstate(Command, frozen=True, kw_only=True, gc=False):
     """Let a card that was reported lost pay again."""
 
     operation = Operation.REINSTATE
@@ -253,10 +254,11 @@ class Reinstate(Command, frozen=True, kw_only=True):
         return shard_of(self.card)
 
 
-class Expire(Command, frozen=True, kw_only=True):
+class Expire(Command, frozen=True, kw_only=True, gc=False):
     """Let go of a hold whose time is over. Asked by the sweeper, judged again here."""
 
     operation = Operation.EXPIRE
+    facts_named = ("id",)
 
     payment: PaymentId
 
@@ -271,7 +273,7 @@ class Expire(Command, frozen=True, kw_only=True):
         return shard_of(self.payment)
 
 
-class OpenAccount(Command, frozen=True, kw_only=True):
+class OpenAccount(Command, frozen=True, kw_only=True, gc=False):
     """Bring in the balance of a personal account. Units: fen."""
 
     operation = Operation.OPEN_ACCOUNT

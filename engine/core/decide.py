@@ -38,7 +38,17 @@ CANCEL_REFUND_NO: Final = "$cancel"
 
 
 def decide(books: Books, command: AnyCommand) -> Decision:
-    """Decide a command whose key is new."""
+    """Decide a command whose key is new. A refusal remembers the trace of the request that it refused."""
+    decision = _decide(books, command)
+    if decision.answer.refusal is None:
+        return decision
+    answer = msgspec.structs.replace(decision.answer, trace_id=command.trace_id)
+    return msgspec.structs.replace(decision, answer=answer)
+
+
+def _decide(books: Books, command: AnyCommand) -> Decision:
+    if type(command) is Authorize:  # nine in ten, and a class pattern costs a microsecond
+        return decide_authorize(books, command)
     match command:
         case Authorize():
             return decide_authorize(books, command)
@@ -66,7 +76,7 @@ def decide_repeat(earlier: Remembered, command: AnyCommand) -> Answer:
     """The answer to a key that was used before: the same, or a refusal naming the first field that differs."""
     for name, was, now in zip(command.facts_named, earlier.facts, command.facts(), strict=True):
         if was != now:
-            return Answer(refusal=Refusal.IDEMPOTENCY_KEY_REUSED.value, field=name)
+            return Answer(refusal=Refusal.IDEMPOTENCY_KEY_REUSED.value, field=name, trace_id=command.trace_id)
     return earlier.answer
 
 

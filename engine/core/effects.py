@@ -16,7 +16,7 @@ from engine.core.payments import TRANSITIONS, Move, Payment, Refund, Tender, Ten
 from engine.core.postings import Phase, Posting, PostingKind
 
 
-class Effects(msgspec.Struct, frozen=True, kw_only=True):
+class Effects(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a move makes of a payment and its payer."""
 
     payment: Payment

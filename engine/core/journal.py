@@ -13,7 +13,7 @@ GENESIS: Final = bytes(32)
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
-_HEADER: Final = Struct(">hqiqq").pack  # lane, seq, date ordinal, cycle, at
+_HEADER: Final = Struct(">hqiqqHH").pack  # lane, seq, date ordinal, cycle, at, how many postings and events
 _POSTING: Final = Struct(">hhqi16shh16s16sq").pack
 _EVENT: Final = Struct(">hhi16sqI").pack
 
@@ -75,6 +75,8 @@ def batch_hash(prev: bytes, header: BatchHeader, postings: Sequence[PostingRow],
             header.business_date.toordinal(),
             header.cycle,
             microseconds(header.at),
+            len(postings),
+            len(events),
         ),
     ]
     parts.extend(

@@ -34,7 +34,7 @@ class TenderOrder(enum.IntEnum):
     PERSONAL_ACCOUNT_ONLY = 3
 
 
-class Payer(msgspec.Struct, frozen=True, kw_only=True):
+class Payer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One cardholder's row. Units: fen."""
 
     id: CardId

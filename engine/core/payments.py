@@ -65,7 +65,7 @@ class TenderKind(enum.IntEnum):
     BANK_CARD = 3
 
 
-class Tender(msgspec.Struct, frozen=True, array_like=True):
+class Tender(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One part of a payment. Units: fen."""
 
     kind: TenderKind
@@ -83,7 +83,7 @@ class Tender(msgspec.Struct, frozen=True, array_like=True):
         return self.source
 
 
-class Payment(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+class Payment(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     """A payment as it stands. Stored in every answer, so fields are only ever added at the end.
 
     Units: fen. `business_date` is that of the authorization until the first capture fixes it, with `cycle`.
@@ -112,12 +112,18 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     @property
     def captured_amount(self) -> int:
         """Fen captured so far."""
-        return sum(tender.captured for tender in self.tenders)
+        total = 0
+        for tender in self.tenders:
+            total += tender.captured
+        return total
 
     @property
     def refunded_amount(self) -> int:
         """Fen given back so far."""
-        return sum(tender.refunded for tender in self.tenders)
+        total = 0
+        for tender in self.tenders:
+            total += tender.refunded
+        return total
 
     @property
     def held_amount(self) -> int:
@@ -127,7 +133,7 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
         return self.amount - self.captured_amount
 
 
-class Refund(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+class Refund(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     """One refund of one payment. Units: fen."""
 
     id: RefundId

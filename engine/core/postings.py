@@ -25,7 +25,7 @@ class PostingKind(enum.IntEnum):
     OPENING = 3  # a balance brought in; not cleared
 
 
-class Posting(msgspec.Struct, frozen=True, array_like=True):
+class Posting(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One debit, one credit, one amount. Units: fen, above zero."""
 
     payment: bytes
@@ -36,7 +36,7 @@ class Posting(msgspec.Struct, frozen=True, array_like=True):
     amount: int
 
 
-class Totals(msgspec.Struct):
+class Totals(msgspec.Struct, gc=False):
     """The four totals of an account. The posted ones only grow; a balance is computed from them."""
 
     debits_pending: int = 0

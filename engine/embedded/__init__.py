@@ -9,6 +9,6 @@ What lies in a data folder ``D`` (``X`` is ``postgres`` or ``valkey``):
 
 Who runs the server: we ourselves. Root hands over to the owner of the folder or, if that is root too, to uid
 65534. That account needs no permission on the folders above ``D``: the server is started *inside* its folder and
-names it ``/proc/self/cwd``, which the kernel resolves without walking a path. Binaries in a closed folder are
-copied to a readable one (PostgreSQL) or executed through an open file (Valkey).
+names it ``/proc/self/cwd``, which the kernel resolves without walking a path. Wheels in a closed folder are
+copied to a readable one, once a version.
 """

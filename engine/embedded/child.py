@@ -19,7 +19,6 @@ def main(argv: list[str]) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
 
     os.chdir(folder)
-    program_fd = os.open(program, os.O_RDONLY)
     if os.geteuid() != uid:
         os.setgroups([])
         os.setresgid(gid, gid, gid)
@@ -36,11 +35,7 @@ def main(argv: list[str]) -> None:
         if os.getppid() != parent_pid:
             sys.exit("the engine ended before its server began")
 
-    if os.access(program, os.X_OK):
-        os.execv(program, [program, *arguments])  # noqa: S606  # no shell is wanted
-    # The folders above the program are closed to this account, the open file is not.
-    os.set_inheritable(program_fd, True)
-    os.execve(program_fd, [program, *arguments], os.environ)  # noqa: S606
+    os.execv(program, [program, *arguments])  # noqa: S606  # no shell is wanted
 
 
 if __name__ == "__main__":

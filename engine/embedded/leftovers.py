@@ -1,11 +1,12 @@
-"""Ends what a crash has left of a PostgreSQL server in its cluster folder."""
+"""Ends what a crash has left of a server before the next one starts in the same folder."""
 
 import contextlib
 import os
 import signal
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from engine.embedded.faults import ServiceMissing
 
@@ -15,9 +16,25 @@ _NOTICE_S: Final = 5.0
 # A fast shutdown writes all dirty buffers first.
 _SHUTDOWN_S: Final = 60.0
 _KILL_S: Final = 5.0
+_POSTGRES_PROGRAMS: Final = frozenset({"postgres", "initdb"})
 
 
-def clear_leftovers(cluster: Path) -> None:
+class PidFile(NamedTuple):
+    """What PostgreSQL says about itself in its cluster: ``state`` is ``starting``, ``ready`` or ``stopping``."""
+
+    pid: int
+    state: str
+
+
+def read_pid_file(cluster: Path) -> PidFile | None:
+    """The pid file, or None if there is none or it is not yet written (src/include/utils/pidfile.h: lines 1, 8)."""
+    with contextlib.suppress(FileNotFoundError, ValueError, IndexError):
+        lines = (cluster / "postmaster.pid").read_text(errors="replace").splitlines()
+        return PidFile(pid=int(lines[0]), state=lines[7].strip() if len(lines) > 7 else "starting")
+    return None
+
+
+def clear_cluster(cluster: Path) -> None:
     """No process of an earlier server lives in *cluster* and no stale file there hinders the next one.
 
     Call only with the claim on the data folder. A server in its fast shutdown is waited for. Orphans of a killed
@@ -28,67 +45,65 @@ def clear_leftovers(cluster: Path) -> None:
         ServiceMissing: a server that nobody is shutting down has the cluster; the engine did not start it.
     """
     deadline = time.monotonic() + _NOTICE_S
-    while (postmaster := _postmaster_pid(cluster)) in (living := _processes_in(cluster)):
-        if _is_stopping(cluster):
-            _wait_for_end(cluster, _SHUTDOWN_S)
+    named = read_pid_file(cluster)
+    while named is not None and _is_server_of(named.pid, cluster):
+        if named.state == "stopping":
+            _wait_for_end(cluster, _POSTGRES_PROGRAMS, _SHUTDOWN_S)
             break
         if time.monotonic() >= deadline:
             raise ServiceMissing(
                 "PostgreSQL",
-                f"process {postmaster} already serves {cluster} and was not started by this engine",
+                f"process {named.pid} already serves {cluster} and was not started by this engine",
                 "Stop it, or set DATABASE_URL to it",
             )
         time.sleep(_POLL_S)
-    for number in (signal.SIGQUIT, signal.SIGKILL):
-        living = _processes_in(cluster)
-        for pid in living:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, number)
-        if living:
-            _wait_for_end(cluster, _KILL_S)
-    if postmaster is not None and _is_someone_else(postmaster, cluster):
+        named = read_pid_file(cluster)
+    _end_all(cluster, _POSTGRES_PROGRAMS, (signal.SIGQUIT, signal.SIGKILL))
+    if named is not None and _is_someone_else(named.pid, cluster):
         # After a reboot or in a new container the number may name any process; PostgreSQL would not start.
         (cluster / "postmaster.pid").unlink(missing_ok=True)
 
 
-def _wait_for_end(cluster: Path, patience_s: float) -> None:
+def end_all_in(folder: Path) -> None:
+    """No process that works in *folder* is left: for folders that only our servers can enter and that keep nothing."""
+    _end_all(folder, None, (signal.SIGKILL,))
+
+
+def _end_all(folder: Path, programs: frozenset[str] | None, signals: Sequence[signal.Signals]) -> None:
+    for number in signals:
+        for pid in _processes_in(folder, programs):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+        _wait_for_end(folder, programs, _KILL_S)
+
+
+def _wait_for_end(folder: Path, programs: frozenset[str] | None, patience_s: float) -> None:
     deadline = time.monotonic() + patience_s
-    while _processes_in(cluster) and time.monotonic() < deadline:
+    while _processes_in(folder, programs) and time.monotonic() < deadline:
         time.sleep(_POLL_S)
 
 
-def _postmaster_pid(cluster: Path) -> int | None:
-    with contextlib.suppress(FileNotFoundError, ValueError, IndexError):
-        return int((cluster / "postmaster.pid").read_text().splitlines()[0])
-    return None
-
-
-def _is_stopping(cluster: Path) -> bool:
-    with contextlib.suppress(FileNotFoundError):
-        return "stopping" in (cluster / "postmaster.pid").read_text()
-    return True
-
-
-def _processes_in(cluster: Path) -> frozenset[int]:
-    """Every process of a server lives in its cluster folder; a shell that an operator left there does not count."""
+def _processes_in(folder: Path, programs: frozenset[str] | None) -> frozenset[int]:
+    """The processes of a server, which all work in its folder; not a shell that an operator left there."""
     return frozenset(
         pid
         for pid in (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
-        if _lives_in(pid, cluster) and _is_postgres(pid)
+        if _works_in(pid, folder, programs)
     )
 
 
-def _lives_in(pid: int, folder: Path) -> bool:
-    # A foreign process's links may be unreadable; then it is of another user and thus not of this server.
+def _works_in(pid: int, folder: Path, programs: frozenset[str] | None) -> bool:
+    # A process whose links cannot be read is of another user, thus not of this server; or it has ended.
     with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/cwd").samefile(folder)
+        if not Path(f"/proc/{pid}/cwd").samefile(folder):
+            return False
+        program = Path(f"/proc/{pid}/exe").readlink().name.removesuffix(" (deleted)")
+        return programs is None or program in programs
     return False
 
 
-def _is_postgres(pid: int) -> bool:
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/exe").readlink().name.removesuffix(" (deleted)") == "postgres"
-    return False
+def _is_server_of(pid: int, cluster: Path) -> bool:
+    return _works_in(pid, cluster, _POSTGRES_PROGRAMS)
 
 
 def _is_someone_else(pid: int, cluster: Path) -> bool:
@@ -98,5 +113,5 @@ def _is_someone_else(pid: int, cluster: Path) -> bool:
     except PermissionError:
         return False
     except FileNotFoundError:
-        return Path(f"/proc/{pid}").exists()  # ended, its parent has not noticed
-    return not (_lives_in(pid, cluster) and _is_postgres(pid))
+        return Path(f"/proc/{pid}").exists()  # it has ended, its parent has not noticed
+    return not _is_server_of(pid, cluster)

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from engine.embedded.faults import ServiceMissing
 from engine.embedded.identity import Identity, own
-from engine.embedded.leftovers import clear_leftovers
+from engine.embedded.leftovers import PidFile, clear_cluster, read_pid_file
 from engine.embedded.postgres_binaries import find_postgres_bin, readable_postgres_bin
 from engine.embedded.process import end, server_environ
 from engine.embedded.server import NO_SETTINGS, EmbeddedServer
@@ -101,13 +101,14 @@ class EmbeddedPostgres(EmbeddedServer):
     def _home(self) -> Path:
         return self.cluster
 
-    def _prepare(self, identity: Identity, sockets: Path) -> Sequence[str]:
+    def _prepare(self, identity: Identity) -> Path:
         self._bin = readable_postgres_bin(self._environ, identity)
         if not (self.cluster / "PG_VERSION").exists():
             self._initialise(self._bin, identity)
-        clear_leftovers(self.cluster)
-        for stale in sockets.glob(f"{self.socket_name}*"):
-            stale.unlink()
+        clear_cluster(self.cluster)
+        return self._bin / "postgres"
+
+    def _command(self, program: Path, identity: Identity, sockets: Path) -> Sequence[str]:
         settings = {
             "shared_buffers": f"{default_shared_buffers_bytes() // 2**20}MB",
             **SETTINGS,
@@ -116,13 +117,14 @@ class EmbeddedPostgres(EmbeddedServer):
             "unix_socket_directories": f'"{sockets}"',
         }
         arguments = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        return [str(self._bin / "postgres"), "-D", _name_of(self.cluster, identity), *arguments]
+        return [str(program), "-D", _name_of(self.cluster, identity), *arguments]
 
     def _initialise(self, bin_dir: Path, identity: Identity) -> None:
         """The cluster is there as a whole: it is made beside its place and moved there when it is finished."""
         _refuse_old(bin_dir)
         for unfinished in self.data_dir.glob("postgres.new-*"):
-            shutil.rmtree(unfinished)
+            clear_cluster(unfinished)
+            shutil.rmtree(unfinished, ignore_errors=True)
         draft = Path(tempfile.mkdtemp(prefix="postgres.new-", dir=self.data_dir))
         own(draft, identity)
         command = [
@@ -149,12 +151,7 @@ class EmbeddedPostgres(EmbeddedServer):
         self._is_new = True
 
     def _is_ready(self, process: subprocess.Popen[bytes]) -> bool:
-        try:
-            lines = (self.cluster / "postmaster.pid").read_text().splitlines()
-        except FileNotFoundError:
-            return False
-        # Line 1 is the server's pid, line 8 its state (src/include/utils/pidfile.h).
-        return len(lines) >= 8 and lines[0].strip() == str(process.pid) and lines[7].strip() == "ready"
+        return read_pid_file(self.cluster) == PidFile(process.pid, "ready")
 
     def _complete(self) -> None:
         # A look first, except where it must fail: both programs leave an error in the log when they do.

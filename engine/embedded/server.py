@@ -2,8 +2,10 @@
 
 import abc
 import os
+import shutil
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,14 +14,9 @@ from typing import BinaryIO, ClassVar, Final, NoReturn, Self
 
 from engine.embedded.claim import Claim, Record, claim_holder, read_record, write_record
 from engine.embedded.faults import ServiceMissing
-from engine.embedded.identity import (
-    Identity,
-    identity_for,
-    own_like_folder,
-    remove_socket_folder,
-    socket_folder,
-)
+from engine.embedded.identity import Identity, identity_for, own_like_folder
 from engine.embedded.process import end, is_listening, spawn
+from engine.embedded.sockets import empty, socket_folder
 
 NO_SETTINGS: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -63,6 +60,7 @@ class EmbeddedServer(abc.ABC):
         self.data_dir = data_dir.absolute()
         self._environ = environ
         self._extra_settings = extra_settings
+        self._changing = threading.RLock()  # a stop waits for a restart in another thread
         self._claim: Claim | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._record: Record | None = None
@@ -94,7 +92,8 @@ class EmbeddedServer(abc.ABC):
         Raises:
             ServiceMissing: it is not installed, does not start, or another process owns it.
         """
-        self._enter(may_attach=False, patience_s=CLAIM_PATIENCE_S)
+        with self._changing:
+            self._enter(may_attach=False, patience_s=CLAIM_PATIENCE_S)
 
     def attach_or_start(self) -> None:
         """The server runs: the one another process owns, else one started here. See `owned`.
@@ -102,18 +101,20 @@ class EmbeddedServer(abc.ABC):
         Raises:
             ServiceMissing: it is not installed, does not start, or its owner does not get it to answer.
         """
-        self._enter(may_attach=True, patience_s=ATTACH_PATIENCE_S)
+        with self._changing:
+            self._enter(may_attach=True, patience_s=ATTACH_PATIENCE_S)
 
     def stop(self) -> None:
         """An owned server has ended in good order; one that is only used is left alone. May be called again."""
-        if self.owned:
-            self._path("json").unlink(missing_ok=True)  # first, so that nobody attaches to what is ending
-            self._end_process()
-            if self._sockets is not None:
-                remove_socket_folder(self._sockets)
-        if self._claim is not None:
-            self._claim.release()
-        self._claim = self._process = self._record = self._sockets = None
+        with self._changing:
+            if self.owned:
+                self._path("json").unlink(missing_ok=True)  # first, so that nobody attaches to what is ending
+                self._end_process()
+                if self._sockets is not None:
+                    shutil.rmtree(self._sockets, ignore_errors=True)
+            if self._claim is not None:
+                self._claim.release()
+            self._claim = self._process = self._record = self._sockets = None
 
     def is_alive(self) -> bool:
         """True if the server's process is there; a short look, at most a second."""
@@ -128,14 +129,19 @@ class EmbeddedServer(abc.ABC):
         taken over if that process has ended.
 
         Raises:
-            ServiceMissing: it does not start; the claim is kept, so that this may be called again.
+            ServiceMissing: it does not start; address and claim are kept, so that this may be called again.
         """
-        if self.owned:
-            self._end_process()
-            self._launch()
-        elif not self.is_alive():
-            self.stop()
-            self.attach_or_start()
+        with self._changing:
+            if self.owned:
+                self._end_process()
+                self._launch()
+            elif not self.is_alive():
+                earlier, self._record = self._record, None
+                try:
+                    self.attach_or_start()
+                except ServiceMissing:
+                    self._record = earlier
+                    raise
 
     def __enter__(self) -> Self:
         self.start()
@@ -187,12 +193,15 @@ class EmbeddedServer(abc.ABC):
         )
 
     def _launch(self) -> None:
-        earlier = self._record or read_record(self._path("json"))
         try:
             self._path("json").unlink(missing_ok=True)
-            identity = identity_for((self.data_dir / self.stem, self.data_dir))
-            self._sockets = socket_folder(identity, None if earlier is None else Path(earlier.socket_dir))
-            self._process = self._run_until_ready(self._prepare(identity, self._sockets), identity)
+            identity = identity_for(self.data_dir / self.stem, self.data_dir)
+            program = self._prepare(identity)
+            if self._sockets is None or not self._sockets.exists():
+                self._sockets = socket_folder(self.data_dir, self.stem, identity)
+            command = self._command(program, identity, self._sockets)
+            empty(self._sockets)
+            self._process = self._run_until_ready(command, identity)
             self._record = Record(socket_dir=str(self._sockets), pid=self._process.pid, port=self.port)
             self._complete()
             write_record(self._path("json"), self._record)
@@ -278,11 +287,15 @@ class EmbeddedServer(abc.ABC):
     @property
     @abc.abstractmethod
     def _home(self) -> Path:
-        """The folder the server runs in; it is there after `_prepare`."""
+        """The folder the server runs in; it is there after `_command`."""
 
     @abc.abstractmethod
-    def _prepare(self, identity: Identity, sockets: Path) -> Sequence[str]:
-        """All that the server needs is there, nothing of an earlier one is; the command that starts it."""
+    def _prepare(self, identity: Identity) -> Path:
+        """The data are ready, no earlier server has them, and *identity* can execute what is returned."""
+
+    @abc.abstractmethod
+    def _command(self, program: Path, identity: Identity, sockets: Path) -> Sequence[str]:
+        """What starts the server; no earlier one is left in *sockets*."""
 
     @abc.abstractmethod
     def _is_ready(self, process: subprocess.Popen[bytes]) -> bool:

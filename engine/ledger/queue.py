@@ -13,7 +13,7 @@ class Overloaded(Exception):
     """The queue is full: nothing was decided, and the caller may try again soon."""
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class Outcome(msgspec.Struct, frozen=True, gc=False):
     """What became of a command."""
 
     answer: Answer

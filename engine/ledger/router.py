@@ -14,6 +14,7 @@ from engine.store.faults import StoreUnavailable
 QUEUE_MAX: Final = 1_024  # a lane commits several thousand commands a second: a full queue is a few tenths of a second
 WAIT_S: Final = 5.0
 SAME_KEY_WAIT_S: Final = 2.0
+WATCH_S: Final = 0.1
 
 
 class KeyInProgress(Exception):
@@ -38,6 +39,7 @@ class Ledger:
         self._lanes = [Lane(queue, sessions, batch_max=batch_max, on_batch=on_batch) for queue in self._queues]
         self._wait_s = wait_s
         self._deciding: dict[AnswerKey, asyncio.Future[Outcome]] = {}
+        self._waiting: dict[Entry, None] = {}
 
     async def open(self) -> None:
         """Take the lanes.
@@ -54,9 +56,13 @@ class Ledger:
         Raises:
             ExceptionGroup: of Fenced: this node must stop.
         """
-        async with asyncio.TaskGroup() as tasks:
-            for lane in self._lanes:
-                tasks.create_task(lane.run())
+        watch = asyncio.create_task(self._watch())
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for lane in self._lanes:
+                    tasks.create_task(lane.run())
+        finally:
+            watch.cancel()
 
     def close(self) -> None:
         """Take nothing new."""
@@ -88,13 +94,29 @@ class Ledger:
         future: asyncio.Future[Outcome] = loop.create_future()
         entry = Entry(command, future, now=loop.time(), wait_s=self._wait_s)
         self._queues[command.shard % len(self._queues)].put(entry)
+        self._waiting[entry] = None
         if key is not None:
             self._deciding[key] = future
-            future.add_done_callback(lambda done: self._forget(key, done))
-        done, _ = await asyncio.wait((future,), timeout=self._wait_s)
-        if not done:
-            raise StoreUnavailable("no answer in time")
-        return future.result()
+        try:
+            return await future
+        finally:
+            del self._waiting[entry]
+            if key is not None and self._deciding.get(key) is future:
+                del self._deciding[key]
+
+    async def _watch(self) -> None:
+        """Tell callers whose time is over; what they asked for goes on.
+
+        Entries stand in the order of their deadlines, so only those that are overdue are looked at.
+        """
+        loop = asyncio.get_running_loop()
+        while True:
+            now = loop.time()
+            for entry in self._waiting:
+                if entry.deadline_at > now:
+                    break
+                entry.fail(StoreUnavailable("no answer in time"))
+            await asyncio.sleep(WATCH_S)
 
     async def _wait_for_same(self, key: AnswerKey) -> None:
         """Wait until nobody here is deciding *key*; then the books know its answer."""
@@ -105,10 +127,4 @@ class Ledger:
             if not earlier.done():
                 raise KeyInProgress
             if self._deciding.get(key) is earlier:
-                self._forget(key, earlier)
-
-    def _forget(self, key: AnswerKey, future: "asyncio.Future[Outcome]") -> None:
-        if self._deciding.get(key) is future:
-            del self._deciding[key]
-        if not future.cancelled():
-            future.exception()  # seen: whoever waited may have gone
+                await asyncio.sleep(0)  # whoever asked first takes its answer, and then the key is free

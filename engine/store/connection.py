@@ -1,11 +1,15 @@
 """Connections to PostgreSQL: ids as sixteen raw bytes, and the settings that make a failure show in seconds."""
 
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import asyncpg
 from asyncpg.connect_utils import SessionAttribute
+from asyncpg.pool import PoolConnectionProxy
 
 from engine.store.faults import translated
+
+AnyConnection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
+"""One connection, our own or lent by a pool."""
 
 CONNECT_TIMEOUT_S: Final = 10.0
 KEEPALIVE: Final = {

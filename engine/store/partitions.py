@@ -5,10 +5,10 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-import asyncpg
 import msgspec
 
 from engine.core.calendar import business_date_at
+from engine.store.connection import AnyConnection
 from engine.store.sql import load_queries
 
 DAYS_AHEAD: Final = 14
@@ -55,7 +55,7 @@ def partitions_of_day(day: date) -> Iterator[Partition]:
     yield Partition("code_use", name, "step", str(step), str(step + STEPS_PER_DAY), FILL_INSERT_ONLY)
 
 
-async def ensure_partitions(connection: asyncpg.Connection, now: datetime) -> int:
+async def ensure_partitions(connection: AnyConnection, now: datetime) -> int:
     """Make what must exist at *now* and does not. Returns how many were made."""
     ensure = load_queries("schema")["ensure_partition"]
     made = 0
@@ -66,7 +66,7 @@ async def ensure_partitions(connection: asyncpg.Connection, now: datetime) -> in
     return made
 
 
-async def drop_old_code_uses(connection: asyncpg.Connection, now: datetime) -> int:
+async def drop_old_code_uses(connection: AnyConnection, now: datetime) -> int:
     """Take away the code uses of days that no code can come from any more. Returns how many days went.
 
     Detaching waits for nobody who inserts; each statement must run outside a transaction.

@@ -88,6 +88,11 @@ def test_a_signed_request_verifies(key: SigningKey) -> None:
     assert judge_signature(result, verification_key(key), now_s=NOW_S) is None
 
 
+@pytest.mark.parametrize("key", KEYS)
+def test_the_same_request_is_signed_the_same_way(key: SigningKey) -> None:
+    assert signed(key) == signed(key)
+
+
 def test_signing_returns_every_covered_header() -> None:
     headers = signed()
     assert (REQUEST.content_digest, REQUEST.idempotency_key) == (headers["Content-Digest"], headers["Idempotency-Key"])
@@ -284,6 +289,32 @@ def test_the_named_algorithm_is_the_keys_own() -> None:
 def test_a_signature_of_another_length_is_invalid(key: SigningKey, length: int) -> None:
     wrong = msgspec.structs.replace(parsed(key), signature=bytes(length))
     assert Refusal.SIGNATURE_INVALID is verify(wrong, verification_key(key))
+
+
+def test_an_ecdsa_signature_is_64_bytes_even_if_its_numbers_are_right() -> None:
+    original = parsed(ECDSA)
+    padded = original.signature[:32] + b"\0" + original.signature[32:]
+    assert Refusal.SIGNATURE_INVALID is verify(
+        msgspec.structs.replace(original, signature=padded), verification_key(ECDSA)
+    )
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_stray_bits_at_the_end_of_the_base64_are_refused(key: SigningKey) -> None:
+    headers = signed(key)
+    text = headers["Signature"].rstrip("=:")
+    padding = headers["Signature"].removeprefix(text)
+    accepted = [
+        last
+        for last in string.ascii_letters + string.digits + "+/"
+        if outcome(REQUEST, headers["Signature-Input"], text[:-1] + last + padding, key) is None
+    ]
+    assert accepted == [text[-1]]
+
+
+def test_spaces_around_a_header_do_not_count() -> None:
+    headers = signed(request=msgspec.structs.replace(REQUEST, idempotency_key=f"  {REQUEST.idempotency_key} "))
+    assert outcome(REQUEST, headers["Signature-Input"], headers["Signature"]) is None
 
 
 def test_any_changed_character_of_a_header_or_component_is_refused() -> None:

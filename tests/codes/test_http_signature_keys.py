@@ -141,6 +141,7 @@ def test_a_key_pair_written_as_pem_signs_and_verifies(
         (Algorithm.ED25519, pem(ED, password=b"secret")),
         (Algorithm.ED25519, "not a key: s3cret"),
         (Algorithm.HMAC_SHA256, "not Base64: s3cret"),
+        (Algorithm.HMAC_SHA256, f"!{RFC_SECRET}"),
         (Algorithm.HMAC_SHA256, base64.b64encode(bytes(31)).decode()),
     ],
 )

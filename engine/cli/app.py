@@ -1,0 +1,35 @@
+"""The command line: argv to a call, nothing else."""
+
+import typer
+
+from engine import __version__
+from engine.cli import bank, bench, call, clearing, demo, operate, serve
+
+app = typer.Typer(
+    name="engine",
+    help="Payment settlement engine of the electronic social security card.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    add_completion=False,
+)
+app.command("demo")(demo.demo)
+app.command("serve")(serve.serve)
+app.command("work")(serve.work)
+app.command("migrate")(operate.migrate)
+app.command("doctor")(operate.doctor)
+app.command("verify")(operate.verify)
+app.command("call")(call.call)
+app.add_typer(clearing.app, name="clearing")
+app.add_typer(bank.app, name="bank")
+app.add_typer(bench.app, name="bench")
+
+
+@app.command("version")
+def version() -> None:
+    """Print the version."""
+    typer.echo(__version__)
+
+
+def run() -> None:
+    """Run the command that argv names."""
+    app()

@@ -1,0 +1,196 @@
+"""Finding the node of a data folder, or starting one for as long as a command needs it."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Final, TypeVar
+
+import aiohttp
+import msgspec
+import structlog
+import uvloop
+
+from engine.cli.options import Exit, err, fail, progress_bar
+from engine.client import Credentials, EngineClient
+from engine.embedded.faults import ServiceMissing
+from engine.embedded.services import Services
+from engine.sandbox.city import sample_city
+from engine.sandbox.guide import SandboxGuide, read_guide, write_guide
+from engine.sandbox.load import CityLoader
+from engine.sandbox.people import CARDHOLDERS_DEFAULT
+from engine.settings import Settings, WrongSetting, master_secret
+from engine.store.connection import READ_SETTINGS, connect
+from engine.store.faults import Fault
+from engine.telemetry import configure_logs
+from engine.web.node import Node
+from engine.wiring import Addresses, open_node, open_server, open_workers, prepare_database
+
+T = TypeVar("T")
+
+WATCH_S: Final = 0.5
+PROBE_S: Final = 2.0
+
+log = structlog.get_logger("engine.node")
+
+
+@contextmanager
+def services_of(data_dir: Path) -> Iterator[Services]:
+    """The services of a data folder, running. Ends the command with exit code 3 if one cannot be had."""
+    services = Services.resolve(data_dir, os.environ)
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        services.start()
+    except ServiceMissing as missing:
+        fail(Exit.SERVICE_MISSING, str(missing))
+    except OSError as error:
+        fail(Exit.SERVICE_MISSING, f"The data folder {data_dir} cannot be used: {error}")
+    try:
+        yield services
+    finally:
+        services.stop()
+
+
+def run_with_services(data_dir: Path, work: Callable[[Services], Awaitable[T]], *, log_level: str = "warning") -> T:
+    """Run *work* with the folder's services, and turn what goes wrong around it into an exit code."""
+    configure_logs(level=log_level)
+    with services_of(data_dir) as services:
+        try:
+            return uvloop.run(_as_coroutine(work(services)))
+        except WrongSetting as error:
+            fail(Exit.WRONG_USAGE, str(error))
+        except Fault as fault:
+            fail(Exit.SERVICE_MISSING, f"The database at DATABASE_URL cannot be used: {fault}")
+
+
+async def _as_coroutine(awaitable: Awaitable[T]) -> T:
+    return await awaitable
+
+
+def addresses_of(services: Services) -> Addresses:
+    """Where a node finds its services."""
+    return Addresses(services.database_url, services.redis_url)
+
+
+@asynccontextmanager
+async def sandbox_node(
+    settings: Settings, services: Services, *, listener: socket.socket | None = None
+) -> AsyncIterator[tuple[Node, SandboxGuide]]:
+    """A sandbox, filled and serving, with its guide written."""
+    addresses = addresses_of(services)
+    await prepare_database(addresses.database_url)
+    async with AsyncExitStack() as stack:
+        node = await stack.enter_async_context(open_node(settings, addresses))
+        stack.enter_context(watched(services))
+        guide = await load_city(settings, addresses, node)
+        port = await stack.enter_async_context(open_server(node, settings, listener=listener))
+        await stack.enter_async_context(open_workers(node))
+        guide = SandboxGuide(base_url=f"http://{settings.host}:{port}", callers=guide.callers, cards=guide.cards)
+        write_guide(settings.data_dir, guide)
+        yield node, guide
+
+
+async def load_city(settings: Settings, addresses: Addresses, node: Node) -> SandboxGuide:
+    """Fill the sandbox with the sample city, as far as it is not; returns its guide without an address."""
+    master = master_secret(settings.data_dir, settings.environ)
+    loader = CityLoader(sample_city(), node.keyring, master=master, card_count=CARDHOLDERS_DEFAULT)
+    connection = await connect(
+        addresses.database_url, READ_SETTINGS | {"statement_timeout": "0"}, application_name="sandbox"
+    )
+    try:
+        with progress_bar() as bar:
+            task = bar.add_task("Sample city", total=CARDHOLDERS_DEFAULT)
+            await loader.load(connection, node.ledger, progress=lambda done: bar.update(task, completed=done))
+            bar.update(task, completed=CARDHOLDERS_DEFAULT)
+    finally:
+        await connection.close()
+    known = read_guide(settings.data_dir)
+    if known is not None:
+        return known
+    loaded = loader.describe()
+    return SandboxGuide(base_url="", callers=loaded.callers, cards=loaded.cards)
+
+
+@contextmanager
+def watched(services: Services) -> Iterator[None]:
+    """Embedded servers that end are started again, from the main thread, which their lives hang on."""
+    loop = asyncio.get_running_loop()
+    handle: asyncio.TimerHandle | None = None
+
+    def watch() -> None:
+        nonlocal handle
+        for server in services.embedded:
+            if not server.is_alive():
+                log.error("service.ended", service=server.service)
+                try:
+                    server.restart()
+                except ServiceMissing as missing:
+                    log.error("service.restart_failed", service=server.service, fault=str(missing))
+        handle = loop.call_later(WATCH_S, watch)
+
+    handle = loop.call_later(WATCH_S, watch)
+    try:
+        yield
+    finally:
+        handle.cancel()
+
+
+async def until_told_to_stop(node: Node) -> None:
+    """Return on SIGTERM, SIGINT, or when a lane was fenced."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, node.stopping.set)
+    await node.stopping.wait()
+
+
+@asynccontextmanager
+async def reachable_sandbox(settings: Settings, services: Services) -> AsyncIterator[SandboxGuide]:
+    """The guide of the sandbox that runs on the data folder, or of one that runs as long as this command does."""
+    guide = read_guide(settings.data_dir)
+    if guide is not None and await _answers(guide.base_url):
+        yield guide
+        return
+    alone = msgspec.structs.replace(settings, port=0, is_sandbox=True)
+    async with sandbox_node(alone, services) as (_, guide):
+        yield guide
+
+
+def client_of(guide: SandboxGuide, name: str) -> EngineClient:
+    """A client that signs as *name*."""
+    try:
+        caller = guide.caller(name)
+    except KeyError:
+        known = ", ".join(caller.name for caller in guide.callers)
+        fail(Exit.WRONG_USAGE, f"Nobody is called {name} in sandbox.json. Known: {known}")
+    credentials = Credentials.load(keyid=caller.keyid, alg=caller.alg, key=caller.key)
+    return EngineClient(guide.base_url, credentials)
+
+
+def port_in_use(host: str, port: int) -> bool:
+    """True if somebody listens there already."""
+    with socket.socket() as probe:
+        return port != 0 and probe.connect_ex((host, port)) == 0
+
+
+async def _answers(base_url: str) -> bool:
+    timeout = aiohttp.ClientTimeout(total=PROBE_S)
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.get(f"{base_url}/healthz") as response,
+        ):
+            return response.status == 200
+    except (aiohttp.ClientError, TimeoutError, ValueError):
+        return False
+
+
+def note(message: str) -> None:
+    """Tell the person at the terminal what is going on."""
+    if not sys.stderr.isatty():
+        err.print(message, markup=False)
+    else:
+        err.print(f"[dim]{message}[/dim]")

@@ -1,0 +1,91 @@
+"""Nonces that were used: a hint against replays. The ledger's idempotency keys are what makes them harmless.
+
+This process knows what it has seen; Valkey knows what the others have. Money commands ask only this process, since the
+signature covers their idempotency key and a replay of one can only repeat its answer. The rest ask both.
+"""
+
+import asyncio
+from typing import Final
+
+import structlog
+from redis import asyncio as aioredis
+from redis.exceptions import RedisError
+
+KEEP_S: Final = 600  # a signature is good for 300 s before and after it was made
+GENERATION_MAX: Final = 400_000  # about 40 MB each; when one is full the oldest is let go early
+_CLAIM: Final = """
+local fresh = {}
+for i, key in ipairs(KEYS) do
+    fresh[i] = redis.call('SET', key, '', 'NX', 'EX', ARGV[1]) and 1 or 0
+end
+return fresh
+"""
+
+log = structlog.get_logger("engine.hints")
+
+
+class NonceGuard:
+    """Two generations of nonces here, and all of them in Valkey for as long as they matter."""
+
+    def __init__(self, valkey: "aioredis.Redis | None") -> None:
+        """Without *valkey* only this process's own are known."""
+        self._valkey = valkey
+        self._claim = valkey.register_script(_CLAIM) if valkey is not None else None
+        self._young: set[int] = set()
+        self._old: set[int] = set()
+        self._turned_at_s = 0.0
+        self._waiting: list[tuple[str, asyncio.Future[bool] | None]] = []
+        self._flush: asyncio.Task[None] | None = None
+        self.is_degraded = valkey is None
+
+    def is_fresh_here(self, keyid: str, nonce: str, *, now_s: float) -> bool:
+        """True the first time that this process sees the nonce. Units: *now_s* in seconds of any steady clock."""
+        if now_s - self._turned_at_s >= KEEP_S or len(self._young) >= GENERATION_MAX:
+            self._old, self._young = self._young, set()
+            self._turned_at_s = now_s
+        seen = hash((keyid, nonce))
+        if seen in self._young or seen in self._old:
+            return False
+        self._young.add(seen)
+        return True
+
+    def tell(self, keyid: str, nonce: str) -> None:
+        """Let the others know, without waiting."""
+        self._enqueue(keyid, nonce, None)
+
+    async def is_fresh_anywhere(self, keyid: str, nonce: str) -> bool:
+        """True unless another process has seen the nonce, as far as Valkey knows."""
+        if self._valkey is None:
+            return True
+        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._enqueue(keyid, nonce, answer)
+        return await answer
+
+    async def close(self) -> None:
+        """Tell what is left to tell."""
+        if self._flush is not None:
+            await self._flush
+
+    def _enqueue(self, keyid: str, nonce: str, answer: "asyncio.Future[bool] | None") -> None:
+        """Gather what this turn of the loop brings, so that Valkey is asked once for all of it."""
+        if self._claim is None:
+            return
+        self._waiting.append((f"nonce:{keyid}:{nonce}", answer))
+        if self._flush is None or self._flush.done():
+            self._flush = asyncio.get_running_loop().create_task(self._flush_all())
+
+    async def _flush_all(self) -> None:
+        assert self._claim is not None
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
+            try:
+                fresh = await self._claim(keys=[key for key, _ in batch], args=[KEEP_S])
+                self.is_degraded = False
+            except (RedisError, OSError) as error:
+                if not self.is_degraded:
+                    log.warning("nonces.degraded", fault=type(error).__name__)
+                self.is_degraded = True
+                fresh = [1] * len(batch)
+            for (_, answer), is_fresh in zip(batch, fresh, strict=True):
+                if answer is not None and not answer.done():
+                    answer.set_result(bool(is_fresh))

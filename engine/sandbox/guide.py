@@ -1,0 +1,47 @@
+"""`sandbox.json`: everything that somebody who tries the sandbox needs to know."""
+
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from engine.sandbox.load import SandboxCaller, SandboxCard
+
+FILE_NAME: Final = "sandbox.json"
+
+
+class SandboxGuide(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the sandbox is, who calls it with which key, and whose cards there are."""
+
+    base_url: str
+    callers: tuple[SandboxCaller, ...]
+    cards: tuple[SandboxCard, ...]
+
+    def caller(self, name: str) -> SandboxCaller:
+        """The caller of that name.
+
+        Raises:
+            KeyError: nobody has it.
+        """
+        for caller in self.callers:
+            if caller.name == name:
+                return caller
+        raise KeyError(name)
+
+
+def write_guide(data_dir: Path, guide: SandboxGuide) -> Path:
+    """Write the guide, readable by its owner only: it holds keys, if only those of invented callers."""
+    path = data_dir / FILE_NAME
+    fresh = path.with_suffix(".new")
+    fresh.touch(mode=0o600)
+    fresh.write_bytes(msgspec.json.format(msgspec.json.encode(guide), indent=1))
+    fresh.replace(path)
+    return path
+
+
+def read_guide(data_dir: Path) -> SandboxGuide | None:
+    """The guide of a data folder; None if there is none, or one that is not complete."""
+    try:
+        return msgspec.json.decode((data_dir / FILE_NAME).read_bytes(), type=SandboxGuide)
+    except (FileNotFoundError, msgspec.MsgspecError):
+        return None

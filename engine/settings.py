@@ -1,0 +1,70 @@
+"""What a node is told from outside: environment and data folder, read once at the start."""
+
+import base64
+import binascii
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from engine.codes.keys import MASTER_BYTES
+
+DATA_DIR_DEFAULT: Final = Path(".engine")
+LANE_COUNT: Final = 4
+_MASTER_FILE: Final = "master.key"
+
+
+class WrongSetting(ValueError):
+    """A setting that cannot be used; the message says which and why, and never its value."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """A node's settings."""
+
+    data_dir: Path
+    environ: Mapping[str, str]
+    is_sandbox: bool = False
+    host: str = "127.0.0.1"
+    port: int = 8080
+    lane_count: int = LANE_COUNT
+    batch_max: int | None = None  # a benchmark's; None is the engine's own
+
+
+def master_secret(data_dir: Path, environ: Mapping[str, str]) -> bytes:
+    """The secret that every key follows from: ``ENGINE_MASTER_KEY`` (Base64 of 32 bytes), or the data folder's own.
+
+    A folder without one gets a new one, readable by its owner only. Nodes that share a database must share the secret.
+
+    Raises:
+        WrongSetting: it is not Base64 of 32 bytes.
+    """
+    given = environ.get("ENGINE_MASTER_KEY")
+    if given:
+        return _decoded(given, "ENGINE_MASTER_KEY")
+    path = data_dir / _MASTER_FILE
+    try:
+        return _decoded(path.read_text().strip(), str(path))
+    except FileNotFoundError:
+        pass
+    data_dir.mkdir(parents=True, exist_ok=True)
+    fresh = base64.b64encode(secrets.token_bytes(MASTER_BYTES)).decode()
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return _decoded(path.read_text().strip(), str(path))
+    with os.fdopen(descriptor, "w") as file:
+        file.write(fresh)
+    return _decoded(fresh, str(path))
+
+
+def _decoded(text: str, where: str) -> bytes:
+    try:
+        master = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        master = b""
+    if len(master) != MASTER_BYTES:
+        raise WrongSetting(f"{where} is not Base64 of {MASTER_BYTES} bytes")
+    return master

@@ -1,0 +1,355 @@
+"""Reading the books to check them: every statement is a short transaction of its own, on the session that it needs.
+
+Three sessions, so that three things can go on at once: one reads the journal, one holds the folds (temporary tables)
+and compares with them, one looks up references.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from datetime import date
+from typing import Any, Final, NamedTuple
+
+import asyncpg
+import msgspec
+
+from engine.core.accounts import PERSONAL_ACCOUNT_PAY_TYPE, AccountKind, personal_account
+from engine.core.answers import EventKind
+from engine.core.calendar import CycleNumber
+from engine.core.chain_audit import BatchRow
+from engine.core.ids import CardId, IdKind, PaymentId
+from engine.core.journal import EventRow, PostingRow
+from engine.core.payment_audit import PaymentFold, PaymentSeen, RefundFold
+from engine.core.payments import Payment, Refund, State
+from engine.core.postings import Phase, PostingKind
+from engine.store.connection import READ_SETTINGS, connect
+from engine.store.faults import translated
+from engine.store.rows import payment_of, refund_of, remembered_of
+from engine.store.sql import Sql, load_queries, with_integers
+
+FIRST_ID: Final = bytes(16)
+LAST_ID: Final = b"\xff" * 16
+ROWS_PER_SLICE: Final = 4_096
+"""A slice takes tens of milliseconds and some megabytes, whatever the size of the books."""
+
+VERIFY_SETTINGS: Final = READ_SETTINGS | {
+    # Everything is read through an index, a slice at a time; what the planner guesses about temporary tables and about
+    # partitions of today is wrong, and a nested loop over two unsorted sides never ends.
+    "enable_seqscan": "off",
+    "enable_nestloop": "off",
+    "temp_buffers": "32MB",
+    "work_mem": "16MB",
+}
+_NUMBERS: Final = {
+    "phase_hold": Phase.HOLD,
+    "phase_release": Phase.RELEASE,
+    "phase_post": Phase.POST,
+    "kind_pay": PostingKind.PAY,
+    "kind_refund": PostingKind.REFUND,
+    "kind_opening": PostingKind.OPENING,
+    "event_authorized": EventKind.AUTHORIZED,
+    "event_captured": EventKind.CAPTURED,
+    "event_part_captured": EventKind.PART_CAPTURED,
+    "event_declined": EventKind.DECLINED,
+    "event_voided": EventKind.VOIDED,
+    "event_expired": EventKind.EXPIRED,
+    "event_refunded": EventKind.REFUNDED,
+    "state_declined": State.DECLINED,
+    "state_authorized": State.AUTHORIZED,
+    "account_personal": AccountKind.PERSONAL_ACCOUNT,
+    "account_fund": AccountKind.POOL_FUND,
+    "account_merchant": AccountKind.MERCHANT_PAYABLE,
+    "account_receivable": AccountKind.BANK_RECEIVABLE,
+    "account_payable": AccountKind.BANK_PAYABLE,
+    "pay_type_personal": PERSONAL_ACCOUNT_PAY_TYPE,
+    "id_merchant": IdKind.MERCHANT,
+    "id_bank": IdKind.BANK,
+}
+
+
+class LaneHead(NamedTuple):
+    """A lane's row, and the last batch that there is of it."""
+
+    lane: int
+    seq: int
+    head: bytes
+    last_seq: int
+
+
+class Stretch(NamedTuple):
+    """Some batches of one lane, all of one cycle: those behind `after_seq`, up to `last_seq`."""
+
+    lane: int
+    after_seq: int
+    last_seq: int
+    cycle: CycleNumber
+
+
+class TotalsFault(NamedTuple):
+    """An account whose stored totals are not those of its postings."""
+
+    account: bytes
+    lane: int | None
+    expected: Sequence[int | None]
+    actual: Sequence[int | None]
+
+
+class TotalsChecked(NamedTuple):
+    """A slice of accounts that was compared."""
+
+    number: int
+    fault: TotalsFault | None
+
+
+class SliceChecked(NamedTuple):
+    """A slice of references that was looked up: its last key (None at the end), and what points nowhere."""
+
+    number: int
+    last: tuple[Any, ...] | None
+    fault: tuple[Any, ...] | None
+
+
+class RefundSeen(NamedTuple):
+    """A refund as it is stored; None where its tenders cannot be read."""
+
+    payment: PaymentId
+    refund_no: str
+    refund: Refund | None
+
+
+class SealRow(NamedTuple):
+    """A seal as it is stored."""
+
+    cycle: CycleNumber
+    lanes: bytes
+    root: bytes
+    key_id: str
+    signature: bytes
+
+
+class SealedLane(NamedTuple):
+    """What a lane's chain has where a seal says that it ended."""
+
+    lane: int
+    seq: int
+    hash: bytes | None
+    next_cycle: int | None
+
+
+class FileRow(NamedTuple):
+    """What a clearing file says of its bytes."""
+
+    name: str
+    bank: bytes
+    cycle: CycleNumber
+    size: int
+    sha256: bytes
+
+
+class VerifyStore:
+    """The books, as the checks read them. Every method raises `Fault` when the database cannot answer."""
+
+    def __init__(self, journal: asyncpg.Connection, folds: asyncpg.Connection, references: asyncpg.Connection) -> None:
+        """Use `open_verify_store`."""
+        self._queries = {name: with_integers(sql, **_NUMBERS) for name, sql in load_queries("verify").items()}
+        self._journal = journal
+        self._folds = folds
+        self._references = references
+
+    async def create_folds(self) -> None:
+        """Empty folds, before anything else."""
+        with translated():
+            await self._folds.execute(self._queries["create_folds"])
+
+    async def lane_heads(self) -> list[LaneHead]:
+        """Every lane as it is now."""
+        return [LaneHead._make(row) for row in await self._fetch(self._journal, "lane_heads")]
+
+    async def batches(self, lane: int, after_seq: int, last_seq: int) -> list[BatchRow]:
+        """The next batches of a lane, in order."""
+        rows = await self._fetch(self._journal, "batches", lane, after_seq, last_seq, ROWS_PER_SLICE)
+        return [BatchRow._make(row) for row in rows]
+
+    async def postings(self, stretch: Stretch) -> list[PostingRow]:
+        """The postings of a stretch, in order of seq and n."""
+        rows = await self._fetch(self._journal, "postings", stretch.lane, stretch.after_seq, stretch.last_seq)
+        return [PostingRow._make(row) for row in rows]
+
+    async def events(self, stretch: Stretch) -> list[EventRow]:
+        """The events of a stretch, in order of seq and n."""
+        rows = await self._fetch(self._journal, "events", stretch.lane, stretch.after_seq, stretch.last_seq)
+        return [EventRow._make(row) for row in rows]
+
+    async def fold(self, stretch: Stretch) -> None:
+        """Add a stretch to the folds. Each stretch once, and a lane's stretches in order."""
+        with translated():
+            await self._folds.execute(self._queries["fold"], *stretch)
+
+    async def slice_end(self, table: str, after: bytes) -> bytes:
+        """The last id of the slice of *table* behind *after*; the last slice goes to the end of all ids."""
+        with translated():
+            found: bytes | None = await self._folds.fetchval(self._queries[f"next_{table}"], after, ROWS_PER_SLICE - 1)
+        return LAST_ID if found is None else found
+
+    async def check_balances(self, after: bytes, last: bytes, folded: dict[int, int]) -> TotalsChecked:
+        """Compare the balances in ``(after, last]``; *folded* says up to which batch each lane is in the folds."""
+        row = await self._row(self._folds, "check_balances", after, last, list(folded), list(folded.values()))
+        fault = TotalsFault(*row[1:]) if row["account"] is not None else None
+        return TotalsChecked(row["count"], fault)
+
+    async def check_payers(self, after: bytes, last: bytes, folded: dict[int, int]) -> TotalsChecked:
+        """Compare the totals of the payers in ``(after, last]`` with their personal accounts'."""
+        accounts = [edge if edge in (FIRST_ID, LAST_ID) else personal_account(CardId(edge)) for edge in (after, last)]
+        lanes, seqs = list(folded), list(folded.values())
+        row = await self._row(self._folds, "check_payers", after, last, lanes, seqs, *accounts)
+        fault = TotalsFault(row["account"], None, row["expected"], row["actual"]) if row["account"] else None
+        return TotalsChecked(row["count"], fault)
+
+    async def payments(self, after: bytes, last: bytes, folded: dict[int, int]) -> list[PaymentSeen]:
+        """The payments in ``(after, last]``, and what their events and postings add up to, in order of id."""
+        rows = await self._fetch(self._folds, "payments", after, last, list(folded), list(folded.values()))
+        return [_payment_seen_of(row) for row in rows]
+
+    async def check_answers(self, after: tuple[Any, ...]) -> SliceChecked:
+        """Look up the events of the next answers. Fault: caller, operation, key, lane, seq, n."""
+        return _slice_of(await self._fetch(self._references, "check_answers", *after, ROWS_PER_SLICE), width=3)
+
+    async def check_orders(self, after: tuple[Any, ...]) -> SliceChecked:
+        """Look up the payments of the next order numbers. Fault: merchant, order number, payment."""
+        return _slice_of(await self._fetch(self._references, "check_orders", *after, ROWS_PER_SLICE), width=2)
+
+    async def check_holds(self, after: tuple[Any, ...]) -> SliceChecked:
+        """Look up the payments of the next holds. Fault: due, payment."""
+        return _slice_of(await self._fetch(self._references, "check_holds", *after, ROWS_PER_SLICE), width=2)
+
+    async def refunds(self, payment: bytes, refund_no: str) -> list[RefundSeen]:
+        """The refunds behind one, in order of payment and refund number."""
+        rows = await self._fetch(self._references, "refunds", payment, refund_no, ROWS_PER_SLICE)
+        return [_refund_seen_of(row["found"]) for row in rows]
+
+    async def next_date(self, table: str, after: date) -> date | None:
+        """The next business date on which there is an event or a posting."""
+        with translated():
+            found: date | None = await self._references.fetchval(self._queries[f"next_{table}_date"], after)
+        return found
+
+    async def stray(self, table: str, business_date: date) -> tuple[int, int, int] | None:
+        """Lane, seq and n of an event or a posting of that date which belongs to no batch of it."""
+        rows = await self._fetch(self._references, f"stray_{table}", business_date)
+        return (rows[0]["lane"], rows[0]["seq"], rows[0]["n"]) if rows else None
+
+    async def next_seal(self, after: int) -> SealRow | None:
+        """The seal of the next cycle that has one."""
+        rows = await self._fetch(self._references, "next_seal", after)
+        return SealRow._make(rows[0]) if rows else None
+
+    async def sealed_lanes(self, lanes: Sequence[int], seqs: Sequence[int]) -> list[SealedLane]:
+        """What the chains have at the ends that a seal names; a lane that it does not name ended at zero."""
+        rows = await self._fetch(self._references, "sealed_lanes", lanes, seqs)
+        return [SealedLane._make(row) for row in rows]
+
+    async def next_file(self, after: str) -> FileRow | None:
+        """The next clearing file by name."""
+        rows = await self._fetch(self._references, "next_file", after)
+        return FileRow._make(rows[0]) if rows else None
+
+    async def chunks(self, name: str) -> AsyncIterator[bytes]:
+        """The bytes of a file, part by part."""
+        part = -1
+        while rows := await self._fetch(self._references, "next_chunk", name, part):
+            part = rows[0]["part"]
+            yield rows[0]["bytes"]
+
+    async def next_netted(self, after: int) -> tuple[CycleNumber, int, int] | None:
+        """The next cycle that has net positions, with the sums of what is paid and of what is got."""
+        rows = await self._fetch(self._folds, "next_netted", after)
+        return (CycleNumber(rows[0]["cycle"]), rows[0]["debits"], rows[0]["credits"]) if rows else None
+
+    async def wrong_net(self, cycle: CycleNumber) -> tuple[bytes | None, int, int] | None:
+        """A bank whose net position is not what the folded postings of a cycle give: bank, expected, actual."""
+        rows = await self._fetch(self._folds, "wrong_net", cycle)
+        return (rows[0]["bank"], rows[0]["expected"], rows[0]["actual"]) if rows else None
+
+    async def sizes(self) -> dict[str, int]:
+        """About how many rows the tables have, by name."""
+        return {row["name"]: row["rows"] for row in await self._fetch(self._references, "sizes")}
+
+    async def _fetch(self, connection: asyncpg.Connection, name: str, *arguments: object) -> list[asyncpg.Record]:
+        query: Sql = self._queries[name]
+        with translated():
+            rows: list[asyncpg.Record] = await connection.fetch(query, *arguments)
+        return rows
+
+    async def _row(self, connection: asyncpg.Connection, name: str, *arguments: object) -> asyncpg.Record:
+        (row,) = await self._fetch(connection, name, *arguments)
+        return row
+
+
+@asynccontextmanager
+async def open_verify_store(dsn: str) -> AsyncIterator[VerifyStore]:
+    """A store with empty folds; everything that it made is gone at the end.
+
+    Raises:
+        Fault: the database cannot be reached.
+    """
+    connections: list[asyncpg.Connection] = []
+    try:
+        for purpose in ("verify journal", "verify folds", "verify references"):
+            connection = await connect(dsn, VERIFY_SETTINGS, application_name=purpose)
+            connections.append(connection)
+        store = VerifyStore(*connections)
+        await store.create_folds()
+        yield store
+    finally:
+        for connection in connections:
+            with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                await connection.close()
+
+
+_NO_EVENTS: Final = PaymentFold(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, None, None, None, None, None, None, None)
+
+
+def _payment_seen_of(row: asyncpg.Record) -> PaymentSeen:
+    stored = row["payment"]
+    return PaymentSeen(
+        id=PaymentId(row["id"]),
+        is_stored=stored is not None,
+        payment=None if stored is None else _readable(stored),
+        captured=0 if stored is None else stored["captured"],
+        refunded=0 if stored is None else stored["refunded"],
+        fold=_NO_EVENTS if row["opened"] is None else PaymentFold._make(row[2:20]),
+        refunds=RefundFold._make(row[20:24]),
+        original=None if row["original"] is None else _payment_in(row["original"]),
+        hold_due=row["hold_due"],
+        order_payment=row["order_payment"],
+    )
+
+
+def _readable(stored: asyncpg.Record) -> Payment | None:
+    try:
+        return payment_of(stored)
+    except (KeyError, msgspec.DecodeError):
+        return None
+
+
+def _payment_in(body: bytes) -> Payment | None:
+    try:
+        return remembered_of(body).answer.payment
+    except msgspec.DecodeError:
+        return None
+
+
+def _refund_seen_of(stored: asyncpg.Record) -> RefundSeen:
+    try:
+        refund = refund_of(stored)
+    except msgspec.DecodeError:
+        refund = None
+    return RefundSeen(PaymentId(stored["payment"]), stored["refund_no"], refund)
+
+
+def _slice_of(rows: Sequence[asyncpg.Record], *, width: int) -> SliceChecked:
+    """A row is: count, the last key of the slice, then what is wrong (all null if nothing is). No row: the end."""
+    if not rows:
+        return SliceChecked(0, None, None)
+    row = tuple(rows[0])
+    fault = row[1 + width :]
+    return SliceChecked(row[0], row[1 : 1 + width], fault if fault[0] is not None else None)

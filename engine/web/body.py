@@ -1,0 +1,90 @@
+"""Reading a JSON body strictly: what is wrong is named, and nothing is guessed."""
+
+import json
+import re
+from typing import Final, TypeVar
+
+import msgspec
+
+from engine.core.refusals import Refusal
+from engine.web.problems import FieldError
+
+T = TypeVar("T")
+
+_WHERE: Final = re.compile(r" - at `\$(?P<path>[^`]*)`$")
+_FIELD: Final = re.compile(r"field `(?P<name>[^`]*)`")
+_STEP: Final = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
+_AMOUNT_POINTERS: Final = frozenset({"/amount"})
+
+
+class Refused(Exception):
+    """A request that is refused at the edge, before the ledger hears of it. Never remembered."""
+
+    def __init__(self, refusal: Refusal, errors: tuple[FieldError, ...] = ()) -> None:
+        """Refuse, naming the fields that are to blame."""
+        super().__init__(refusal.slug)
+        self.refusal = refusal
+        self.errors = errors
+
+
+def read_body(body: bytes, kind: type[T]) -> T:
+    """Decode a body.
+
+    Raises:
+        Refused: malformed JSON, a field twice, an unknown field, or a value out of its bounds, with its pointer.
+    """
+    try:
+        read = msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError as error:
+        _refuse_duplicates(body)
+        raise _explained(str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        reason = str(error) if isinstance(error, msgspec.DecodeError) else "the body is not UTF-8"
+        raise Refused(Refusal.MALFORMED_JSON, (FieldError("", reason),)) from None
+    _refuse_duplicates(body)
+    return read
+
+
+def refuse_field(pointer: str, reason: str) -> Refused:
+    """The refusal of one field that is well-formed JSON and yet not right."""
+    return Refused(Refusal.FIELD_INVALID, (FieldError(pointer, reason),))
+
+
+def _refuse_duplicates(body: bytes) -> None:
+    """The decoder takes the last of two fields of one name; a signature covers both, so neither may be meant."""
+    try:
+        json.loads(body, object_pairs_hook=_distinct)
+    except RecursionError:
+        raise Refused(Refusal.MALFORMED_JSON, (FieldError("", "nested too deeply"),)) from None
+    except ValueError:
+        raise Refused(Refusal.MALFORMED_JSON, (FieldError("", "the body is not valid JSON"),)) from None
+
+
+def _distinct(pairs: list[tuple[str, object]]) -> None:
+    if len(dict(pairs)) != len(pairs):
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                raise Refused(Refusal.DUPLICATE_FIELD, (FieldError(f"/{_escaped(name)}", "given twice"),))
+            seen.add(name)
+
+
+def _explained(message: str) -> Refused:
+    where = _WHERE.search(message)
+    reason = message[: where.start()] if where else message
+    pointer = "".join(f"/{name or index}" for name, index in _STEP.findall(where["path"])) if where else ""
+    named = _FIELD.search(reason)
+    if named is not None:
+        pointer = f"{pointer}/{_escaped(named['name'])}"
+        if "unknown" in reason:
+            return Refused(Refusal.UNKNOWN_FIELD, (FieldError(pointer, "not known"),))
+        if pointer not in _AMOUNT_POINTERS:
+            return Refused(Refusal.FIELD_INVALID, (FieldError(pointer, "required"),))
+        reason = "required"
+    refusal = Refusal.AMOUNT_INVALID if pointer in _AMOUNT_POINTERS else Refusal.FIELD_INVALID
+    return Refused(refusal, (FieldError(pointer, reason),))
+
+
+def _escaped(name: str) -> str:
+    """A name as a step of a JSON pointer (RFC 6901), cut so that no answer grows with what was sent."""
+    return name[:64].replace("~", "~0").replace("/", "~1")

@@ -1,0 +1,234 @@
+"""Where HTTP ends: every request is authenticated, every outcome becomes an answer, nothing escapes."""
+
+import asyncio
+import re
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import structlog
+from aiohttp import web
+from multidict import CIMultiDictProxy
+
+from engine.codes.http_signature import (
+    CoveredRequest,
+    ParsedSignature,
+    check_age,
+    check_content_digest,
+    parse_idempotency_key,
+    parse_signature,
+    verify,
+)
+from engine.core.ids import CallerId
+from engine.core.refusals import Refusal
+from engine.ledger.queue import Overloaded
+from engine.ledger.router import KeyInProgress
+from engine.store.faults import Fault
+from engine.web.body import Refused
+from engine.web.callers import Caller
+from engine.web.node import NODE, Node
+from engine.web.problems import (
+    PROBLEMS,
+    FieldError,
+    ProblemDocument,
+    prefers_chinese,
+    problem_document,
+)
+from engine.web.render import encode_json
+
+BODY_BYTES_MAX: Final = 256 * 1024
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+CALLER: Final = web.RequestKey("caller", Caller)
+BODY: Final = web.RequestKey("body", bytes)
+TRACE_ID: Final = web.RequestKey("trace_id", str)
+ARRIVED_S: Final = web.RequestKey("arrived_s", float)  # business time, unix seconds
+
+_TRACEPARENT: Final = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
+_NO_TRACE: Final = "0" * 32
+
+log = structlog.get_logger("engine.web")
+
+
+def signed(handler: Handler, *, is_money: bool = False) -> Handler:
+    """A handler that only a known caller's signed request reaches.
+
+    A money command does not wait for what other processes know of its nonce: its signature covers its idempotency key,
+    so a replay can only repeat its answer.
+    """
+
+    async def checked(request: web.Request) -> web.StreamResponse:
+        await authenticate(request, request.app[NODE], is_money=is_money)
+        return await handler(request)
+
+    checked.__name__ = getattr(handler, "__name__", "handler")
+    return checked
+
+
+async def authenticate(request: web.Request, node: Node, *, is_money: bool) -> None:
+    """Verify the signature, the body's digest, the age and the nonce, in that order; keep caller and body.
+
+    Raises:
+        Refused: the first of these that fails.
+    """
+    headers = request.headers
+    digest = _joined(headers, "Content-Digest")
+    body = await request.read() if request.body_exists else b""
+    covered = CoveredRequest(
+        method=request.method,
+        target=request.raw_path,
+        content_digest=digest,
+        idempotency_key=_joined(headers, "Idempotency-Key"),
+    )
+    parsed = parse_signature(covered, _joined(headers, "Signature-Input"), _joined(headers, "Signature"))
+    if not isinstance(parsed, ParsedSignature):
+        raise Refused(parsed)
+    caller = node.callers.known(parsed.keyid) or await node.callers.find(parsed.keyid)
+    now_s = node.clock.wall_s()
+    if caller is None:
+        raise Refused(check_age(parsed, now_s=now_s) or Refusal.SIGNATURE_KEY_UNKNOWN)
+    refusal = (
+        verify(parsed, caller.key)
+        or check_age(parsed, now_s=now_s)
+        or check_content_digest(digest, body)
+        or (None if node.nonces.is_fresh_here(parsed.keyid, parsed.nonce, now_s=now_s) else Refusal.REQUEST_REPLAYED)
+    )
+    if refusal is not None:
+        raise Refused(refusal)
+    if is_money:
+        node.nonces.tell(parsed.keyid, parsed.nonce)
+    elif not await node.nonces.is_fresh_anywhere(parsed.keyid, parsed.nonce):
+        raise Refused(Refusal.REQUEST_REPLAYED)
+    if caller.is_suspended:
+        raise Refused(Refusal.CALLER_SUSPENDED)
+    request[CALLER] = caller
+    request[BODY] = body
+
+
+def caller_id(request: web.Request) -> CallerId:
+    """Whose request this is."""
+    return request[CALLER].id
+
+
+def idempotency_key(request: web.Request) -> str:
+    """The request's idempotency key.
+
+    Raises:
+        Refused: there is none, or it is not one.
+    """
+    key = parse_idempotency_key(_joined(request.headers, "Idempotency-Key"))
+    if isinstance(key, Refusal):
+        errors = (FieldError("/idempotency-key", "1 to 128 printable ASCII characters"),)
+        raise Refused(key, errors if key is Refusal.FIELD_INVALID else ())
+    return key
+
+
+@web.middleware
+async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn every outcome into an answer: a response, a refusal, a fault or a bug, and log it once."""
+    node = request.app[NODE]
+    started = time.perf_counter()
+    request[ARRIVED_S] = node.clock.business_s()
+    traceparent = request.headers.get("traceparent")
+    match = _TRACEPARENT.fullmatch(traceparent) if traceparent is not None else None
+    request[TRACE_ID] = match[1] if match is not None and match[1] != _NO_TRACE else node.ids.trace_id()
+    try:
+        response = await handler(request)
+    except Refused as refused:
+        response = problem_response(request, refused.refusal, errors=refused.errors)
+    except Overloaded:
+        response = problem_response(request, Refusal.OVERLOADED)
+    except KeyInProgress:
+        response = problem_response(request, Refusal.IDEMPOTENCY_KEY_IN_PROGRESS)
+    except Fault as fault:
+        log.error("request.store_unavailable", path=request.path, trace_id=request[TRACE_ID], fault=str(fault))
+        response = problem_response(request, Refusal.STORE_UNAVAILABLE)
+    except web.HTTPException as error:
+        response = _http_problem(request, error)
+    except asyncio.CancelledError:
+        raise  # the client has gone; what it asked for goes on in its lane
+    except Exception:
+        log.exception("request.failed", path=request.path, trace_id=request[TRACE_ID])
+        response = _bug_response(request)
+    if not response.prepared:
+        response.headers["traceparent"] = f"00-{request[TRACE_ID]}-{node.ids.trace_id()[:16]}-01"
+    node.metrics.observe_request(_route_of(request), response.status, time.perf_counter() - started)
+    return response
+
+
+def problem_response(request: web.Request, refusal: Refusal, *, errors: tuple[FieldError, ...] = ()) -> web.Response:
+    """The answer of a request that is refused at the edge."""
+    document = problem_document(
+        refusal,
+        instance=request.path,
+        trace_id=request[TRACE_ID],
+        in_chinese=prefers_chinese(request.headers.get("Accept-Language")),
+        errors=errors,
+    )
+    return document_response(refusal, document)
+
+
+def document_response(refusal: Refusal, document: ProblemDocument) -> web.Response:
+    """A problem document as a response, with the headers that go with it."""
+    response = web.Response(status=document.status, body=encode_json(document), content_type="application/problem+json")
+    retry_after_s = PROBLEMS[refusal].retry_after_s
+    if retry_after_s is not None:
+        response.headers["Retry-After"] = str(retry_after_s)
+    if document.status == 401:
+        response.headers["WWW-Authenticate"] = "Signature"
+    log.info("request.refused", refusal=refusal.slug, path=document.instance, trace_id=document.trace_id)
+    return response
+
+
+def _joined(headers: CIMultiDictProxy[str], name: str) -> str | None:
+    """A header's whole value: several lines are one list (RFC 9110, section 5.2)."""
+    lines = headers.getall(name, None)
+    if lines is None:
+        return None
+    return lines[0] if len(lines) == 1 else ", ".join(lines)
+
+
+def _http_problem(request: web.Request, error: web.HTTPException) -> web.StreamResponse:
+    """What aiohttp itself refuses: no such path, no such method, a body over the limit."""
+    if error.status < 400:
+        return error
+    if error.status == 413:
+        return problem_response(request, Refusal.BODY_TOO_LARGE)
+    if error.status == 404:
+        return problem_response(request, Refusal.NOT_FOUND)
+    document = ProblemDocument(
+        type="about:blank",
+        title=error.reason,
+        status=error.status,
+        detail=error.reason,
+        instance=request.path,
+        code="method-not-allowed" if error.status == 405 else "bad-request",
+        trace_id=request[TRACE_ID],
+        retryable=False,
+    )
+    allowed = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+    return web.Response(
+        status=error.status,
+        body=encode_json(document),
+        content_type="application/problem+json",
+        headers=allowed,
+    )
+
+
+def _bug_response(request: web.Request) -> web.Response:
+    document = ProblemDocument(
+        type="about:blank",
+        title="Internal error",
+        status=500,
+        detail="Repeat the same request with the same key; if it fails again, tell the operator the trace id.",
+        instance=request.path,
+        code="internal-error",
+        trace_id=request[TRACE_ID],
+        retryable=True,
+    )
+    return web.Response(status=500, body=encode_json(document), content_type="application/problem+json")
+
+
+def _route_of(request: web.Request) -> str:
+    resource = request.match_info.route.resource
+    return resource.canonical if resource is not None else "unmatched"

@@ -1,0 +1,66 @@
+"""Who calls: the keys of merchants, banks, channels, agencies and operators, read when first seen and kept a moment."""
+
+import asyncio
+from typing import Final
+
+import msgspec
+
+from engine.codes.http_signature import Algorithm, VerificationKey, load_verification_key
+from engine.codes.keys import Keyring
+from engine.core.ids import CallerId, IdKind, kind_number
+from engine.store.reads import Reads
+
+FRESH_S: Final = 5.0  # how long a suspended key may still be used; a suspended merchant is judged in the lane as well
+KEYS_MAX: Final = 100_000
+KEY_PLACE: Final = "caller_key.secret"
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """One caller, by one of its keys."""
+
+    id: CallerId
+    kind: IdKind
+    key: VerificationKey
+    is_suspended: bool
+
+
+class CallerDirectory:
+    """Callers by key id. An unknown key id is remembered for as long as a known one, so that it costs little."""
+
+    def __init__(self, reads: Reads, keyring: Keyring) -> None:
+        """Read keys through *reads*; they are sealed with *keyring*."""
+        self._reads = reads
+        self._keyring = keyring
+        self._known: dict[str, tuple[float, Caller | None]] = {}
+
+    def known(self, keyid: str) -> Caller | None:
+        """A caller whose key was read a moment ago."""
+        entry = self._known.get(keyid)
+        if entry is None or asyncio.get_running_loop().time() >= entry[0]:
+            return None
+        return entry[1]
+
+    async def find(self, keyid: str) -> Caller | None:
+        """The caller whose key this is.
+
+        Raises:
+            Fault: the key is not known here, and the database cannot be asked.
+        """
+        now = asyncio.get_running_loop().time()
+        entry = self._known.get(keyid)
+        if entry is not None and now < entry[0]:
+            return entry[1]
+        row = await self._reads.caller_key(keyid)
+        caller = None
+        if row is not None:
+            text = self._keyring.unseal(row.sealed, place=KEY_PLACE).decode()
+            caller = Caller(
+                id=CallerId(row.caller),
+                kind=IdKind(kind_number(row.caller)),
+                key=load_verification_key(Algorithm(row.alg), text),
+                is_suspended=row.is_suspended,
+            )
+        if len(self._known) >= KEYS_MAX:
+            self._known.clear()
+        self._known[keyid] = (now + FRESH_S, caller)
+        return caller

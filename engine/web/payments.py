@@ -1,0 +1,275 @@
+"""Payments over HTTP: read a request, make a command, ask the ledger, write its answer."""
+
+from collections.abc import Callable
+from typing import Final
+
+from aiohttp import web
+
+from engine.core.answers import Answer, Clearing
+from engine.core.books import clearing_of
+from engine.core.commands import AnyCommand, CancelOrder, Capture, RefundPayment, Void
+from engine.core.ids import (
+    CallerId,
+    IdKind,
+    MalformedId,
+    MerchantId,
+    PaymentId,
+    RefundId,
+    parse_id,
+    region_of,
+    shard_of,
+)
+from engine.core.payments import Payment
+from engine.core.refusals import Refusal
+from engine.core.scenarios import BY_NAME
+from engine.flows.authorize_payment import PaymentWish, authorize_command
+from engine.ledger.queue import Outcome
+from engine.web.body import Refused, read_body, refuse_field
+from engine.web.boundary import (
+    ARRIVED_S,
+    BODY,
+    CALLER,
+    TRACE_ID,
+    caller_id,
+    document_response,
+    idempotency_key,
+)
+from engine.web.lists import date_of, no_parameters, page_of
+from engine.web.node import NODE, Node
+from engine.web.problems import prefers_chinese
+from engine.web.render import (
+    cancel_view,
+    encode_json,
+    payment_of_answer,
+    payment_view,
+    problem_of_answer,
+    refund_view,
+)
+from engine.web.wire import (
+    STATUS_NAMES,
+    CancelRequest,
+    CaptureRequest,
+    NothingRequest,
+    PaymentList,
+    PaymentRequest,
+    PaymentView,
+    RefundList,
+    RefundRequest,
+)
+
+_STATES: Final = {name: state for state, name in STATUS_NAMES.items()}
+
+
+def merchant_of(request: web.Request) -> CallerId:
+    """The merchant that calls. For everybody else a merchant's paths do not exist."""
+    if request[CALLER].kind is not IdKind.MERCHANT:
+        raise Refused(Refusal.NOT_FOUND)
+    return caller_id(request)
+
+
+async def post_payment(request: web.Request) -> web.Response:
+    """`POST /v1/payments`."""
+    node = request.app[NODE]
+    merchant = merchant_of(request)
+    key = idempotency_key(request)
+    wished = read_body(request[BODY], PaymentRequest)
+    scenario = BY_NAME[wished.scenario]
+    if wished.hold_s is not None and wished.hold_s > scenario.hold_s_max:
+        raise refuse_field("/hold_s", f"at most {scenario.hold_s_max} for {scenario.name}")
+    now_s = node.clock.steady_s()
+    if node.wrong_codes.are_too_many(merchant, wished.terminal_id, now_s=now_s):
+        raise Refused(Refusal.TOO_MANY_ATTEMPTS)
+    wish = PaymentWish(
+        pay_code=wished.pay_code,
+        order_no=wished.order_no,
+        amount=wished.amount,
+        scenario=scenario,
+        terminal_id=wished.terminal_id,
+        capture=wished.capture,
+        hold_s=wished.hold_s,
+        description=wished.description,
+    )
+    command = authorize_command(
+        wish,
+        caller=merchant,
+        key=key,
+        trace_id=request[TRACE_ID],
+        device_master=node.keyring.device_master,
+        arrived_s=request[ARRIVED_S],
+        ids=node.ids,
+    )
+    if command.code_refusal is Refusal.PAY_CODE_WRONG:
+        node.wrong_codes.count(merchant, wished.terminal_id, now_s=now_s)
+    outcome = await node.ledger.submit(command)
+    return respond(request, outcome, lambda answer: encode_json(payment_of_answer(answer)), status=201)
+
+
+async def post_capture(request: web.Request) -> web.Response:
+    """`POST /v1/payments/{id}/capture`."""
+    merchant = merchant_of(request)
+    key = idempotency_key(request)
+    wished = read_body(request[BODY] or b"{}", CaptureRequest)
+    command = Capture(
+        caller=merchant,
+        key=key,
+        trace_id=request[TRACE_ID],
+        payment=payment_in(request),
+        amount=wished.amount,
+        final=wished.final,
+    )
+    return await _submit_for_payment(request, command)
+
+
+async def post_void(request: web.Request) -> web.Response:
+    """`POST /v1/payments/{id}/void`."""
+    merchant = merchant_of(request)
+    key = idempotency_key(request)
+    read_body(request[BODY] or b"{}", NothingRequest)
+    command = Void(caller=merchant, key=key, trace_id=request[TRACE_ID], payment=payment_in(request))
+    return await _submit_for_payment(request, command)
+
+
+async def post_refund(request: web.Request) -> web.Response:
+    """`POST /v1/payments/{id}/refunds`."""
+    node = request.app[NODE]
+    merchant = merchant_of(request)
+    key = idempotency_key(request)
+    wished = read_body(request[BODY], RefundRequest)
+    payment = payment_in(request)
+    refund = node.ids.new(IdKind.REFUND, shard=shard_of(payment), region=region_of(payment))
+    command = RefundPayment(
+        caller=merchant,
+        key=key,
+        trace_id=request[TRACE_ID],
+        payment=payment,
+        refund=RefundId(refund),
+        refund_no=wished.refund_no,
+        amount=wished.amount,
+        reason=wished.reason,
+    )
+    outcome = await node.ledger.submit(command)
+    return respond(request, outcome, _refund_body, status=201)
+
+
+async def post_cancel(request: web.Request) -> web.Response:
+    """`POST /v1/payments/cancel`."""
+    node = request.app[NODE]
+    merchant = merchant_of(request)
+    key = idempotency_key(request)
+    order_no = read_body(request[BODY], CancelRequest).order_no
+    refund = node.ids.new(IdKind.REFUND, shard=0, region=region_of(merchant))
+    command = CancelOrder(
+        caller=merchant,
+        key=key,
+        trace_id=request[TRACE_ID],
+        order_no=order_no,
+        refund=RefundId(refund),
+    )
+    outcome = await node.ledger.submit(command)
+    return respond(request, outcome, lambda answer: encode_json(cancel_view(answer, order_no=order_no)))
+
+
+async def get_payment(request: web.Request) -> web.Response:
+    """`GET /v1/payments/{id}`: read from the books, so it shows everything that was ever answered."""
+    node = request.app[NODE]
+    merchant = merchant_of(request)
+    no_parameters(request)
+    payment = await node.reads.payment(payment_in(request), MerchantId(merchant))
+    if payment is None:
+        raise Refused(Refusal.PAYMENT_NOT_FOUND)
+    (view,) = await _views(node, [payment])
+    return json_response(encode_json(view))
+
+
+async def get_payments(request: web.Request) -> web.Response:
+    """`GET /v1/payments`: the merchant's own, newest first, declined attempts included."""
+    node = request.app[NODE]
+    merchant = merchant_of(request)
+    page = page_of(request, IdKind.PAYMENT, filters=("order_no", "status", "business_date"))
+    status = page.filters.get("status")
+    if status is not None and status not in _STATES:
+        raise refuse_field("/status", "not a payment's status")
+    payments = await node.reads.payments(
+        MerchantId(merchant),
+        before=PaymentId(page.before) if page.before is not None else None,
+        order_no=page.filters.get("order_no"),
+        state=_STATES[status] if status is not None else None,
+        business_date=date_of(page.filters.get("business_date")),
+        count=page.limit + 1,
+    )
+    views = await _views(node, payments[: page.limit])
+    cursor = views[-1].id if len(payments) > page.limit else None
+    return json_response(encode_json(PaymentList(items=tuple(views), next_cursor=cursor)))
+
+
+async def get_refunds(request: web.Request) -> web.Response:
+    """`GET /v1/payments/{id}/refunds`, newest first."""
+    node = request.app[NODE]
+    merchant = merchant_of(request)
+    payment = await node.reads.payment(payment_in(request), MerchantId(merchant))
+    if payment is None:
+        raise Refused(Refusal.PAYMENT_NOT_FOUND)
+    page = page_of(request, IdKind.REFUND)
+    before = RefundId(page.before) if page.before is not None else None
+    refunds = await node.reads.refunds(payment.id, before=before, count=page.limit + 1)
+    views = tuple(refund_view(refund) for refund in refunds[: page.limit])
+    cursor = views[-1].id if len(refunds) > page.limit else None
+    return json_response(encode_json(RefundList(items=views, next_cursor=cursor)))
+
+
+def payment_in(request: web.Request) -> PaymentId:
+    """The payment that the path names. A malformed id names none."""
+    try:
+        return PaymentId(parse_id(request.match_info["id"], IdKind.PAYMENT))
+    except MalformedId:
+        raise Refused(Refusal.PAYMENT_NOT_FOUND) from None
+
+
+def respond(
+    request: web.Request,
+    outcome: Outcome,
+    body_of: Callable[[Answer], bytes],
+    *,
+    status: int = 200,
+) -> web.Response:
+    """The ledger's answer as a response; a replay says so, and is the same otherwise."""
+    answer = outcome.answer
+    if answer.refusal is not None:
+        document = problem_of_answer(
+            answer,
+            instance=request.path,
+            in_chinese=prefers_chinese(request.headers.get("Accept-Language")),
+        )
+        response = document_response(Refusal(answer.refusal), document)
+    else:
+        response = json_response(body_of(answer), status=status)
+    if outcome.is_replay:
+        response.headers["Idempotent-Replayed"] = "true"
+    return response
+
+
+def json_response(body: bytes, *, status: int = 200) -> web.Response:
+    """A JSON response."""
+    return web.Response(status=status, body=body, content_type="application/json")
+
+
+async def _submit_for_payment(request: web.Request, command: AnyCommand) -> web.Response:
+    outcome = await request.app[NODE].ledger.submit(command)
+    return respond(request, outcome, lambda answer: encode_json(payment_of_answer(answer)))
+
+
+def _refund_body(answer: Answer) -> bytes:
+    assert answer.refund is not None
+    return encode_json(refund_view(answer.refund))
+
+
+async def _views(node: Node, payments: list[Payment]) -> list[PaymentView]:
+    control = (await node.reads.business_now()).control
+    return [
+        payment_view(
+            payment,
+            clearing=clearing_of(payment.cycle, control) if payment.cycle is not None else Clearing.UNCLEARED,
+            next_cutoff_at=control.cutoff_at,
+        )
+        for payment in payments
+    ]

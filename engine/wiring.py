@@ -1,0 +1,184 @@
+"""The one place that builds things: a node from its settings, everything opened and closed in order."""
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime
+from typing import Final
+
+import asyncpg
+import msgspec
+import structlog
+from aiohttp import web
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from engine.codes.keys import FIELD_KEY_ID, Keyring, SigningKey, signing_key_of
+from engine.flows.clock import Clock, IdSource
+from engine.hints.attempts import WrongCodes
+from engine.hints.connection import open_valkey
+from engine.hints.nonces import NonceGuard
+from engine.ledger.lane import BATCH_COMMANDS_MAX, BatchDone
+from engine.ledger.router import Ledger
+from engine.settings import Settings, master_secret
+from engine.store.connection import READ_SETTINGS, connect, open_pool
+from engine.store.faults import translated
+from engine.store.lane_session import LaneSessions
+from engine.store.migrations import migrate
+from engine.store.reads import Reads
+from engine.store.sql import load_queries
+from engine.telemetry import Metrics
+from engine.web.app import build_app
+from engine.web.callers import CallerDirectory
+from engine.web.node import Node
+from engine.workers.holds import run_hold_sweeper, sweep_holds
+from engine.workers.sandbox_time import SandboxTime
+from engine.workers.timetable import close_due_cycles, run_timetable
+
+POOL_SIZE_MAX: Final = 8
+SIGNING_KEY_PLACE: Final = "engine_key.secret"
+_FIRST_KEY_ID: Final = "engine-1"
+_DRAIN_S: Final = 30.0
+
+log = structlog.get_logger("engine.node")
+
+
+class Addresses(msgspec.Struct, frozen=True):
+    """Where a node's services are."""
+
+    database_url: str
+    redis_url: str | None
+
+
+async def prepare_database(database_url: str) -> tuple[str, ...]:
+    """Bring the database to the newest schema. Returns the migrations that were applied.
+
+    Raises:
+        Fault: it cannot be reached, or cannot be migrated.
+    """
+    connection = await connect(database_url, READ_SETTINGS | {"statement_timeout": "0"}, application_name="migrate")
+    try:
+        return await migrate(connection)
+    finally:
+        await connection.close()
+
+
+async def engine_keys(pool: asyncpg.Pool, keyring: Keyring, ids: IdSource, *, now: datetime) -> tuple[SigningKey, ...]:
+    """The engine's own keys, newest first; a database without one gets one.
+
+    Raises:
+        Fault: the database cannot answer.
+        SealBroken: they were sealed with another master secret.
+    """
+    reads = Reads(pool)
+    if not await reads.engine_keys():
+        fresh = SigningKey(_FIRST_KEY_ID, Ed25519PrivateKey.generate())
+        sealed = keyring.seal(fresh.to_der(), place=SIGNING_KEY_PLACE, nonce=ids.nonce())
+        with translated():
+            await pool.execute(load_queries("reads")["insert_engine_key"], fresh.key_id, sealed, FIELD_KEY_ID, now)
+    return tuple(
+        signing_key_of(key_id, keyring.unseal(sealed, place=SIGNING_KEY_PLACE))
+        for key_id, sealed in await reads.engine_keys()
+    )
+
+
+@asynccontextmanager
+async def open_node(settings: Settings, addresses: Addresses) -> AsyncIterator[Node]:
+    """A node with its lanes running; on the way out the lanes finish what is queued, then everything closes.
+
+    Raises:
+        Fault: a service cannot be reached.
+        SealBroken: the database belongs to another master secret.
+    """
+    clock, ids, metrics = Clock(), IdSource(), Metrics()
+    keyring = Keyring(master_secret(settings.data_dir, settings.environ))
+
+    def on_batch(batch: BatchDone) -> None:
+        clock.offset_s = batch.business_offset_s
+        metrics.observe_batch(batch)
+
+    async with AsyncExitStack() as stack:
+        pool = await open_pool(addresses.database_url, size_max=POOL_SIZE_MAX)
+        stack.push_async_callback(pool.close)
+        valkey = open_valkey(addresses.redis_url) if addresses.redis_url is not None else None
+        if valkey is not None:
+            stack.push_async_callback(valkey.aclose)
+        nonces = NonceGuard(valkey)
+        stack.push_async_callback(nonces.close)
+        reads = Reads(pool)
+        business = await reads.business_now()
+        clock.offset_s = business.offset_us / 1e6
+        keys = await engine_keys(pool, keyring, ids, now=business.clock)
+        sessions = LaneSessions(addresses.database_url, node=f"{socket.gethostname()}/{os.getpid()}")
+        ledger = Ledger(
+            sessions,
+            lane_count=settings.lane_count,
+            batch_max=settings.batch_max or BATCH_COMMANDS_MAX,
+            on_batch=on_batch,
+        )
+        await ledger.open()
+
+        async def catch_up() -> None:
+            await sweep_holds(ledger, reads)
+            await close_due_cycles(pool, keys[0])
+
+        stopping = asyncio.Event()
+        running = asyncio.create_task(ledger.run())
+        running.add_done_callback(lambda _: stopping.set())
+        stack.push_async_callback(_finish, ledger, running)
+        yield Node(
+            ledger=ledger,
+            pool=pool,
+            reads=reads,
+            callers=CallerDirectory(reads, keyring),
+            nonces=nonces,
+            wrong_codes=WrongCodes(),
+            keyring=keyring,
+            signing_keys=keys,
+            clock=clock,
+            ids=ids,
+            metrics=metrics,
+            sandbox_time=SandboxTime(pool, reads, clock, catch_up=catch_up) if settings.is_sandbox else None,
+            stopping=stopping,
+        )
+
+
+@asynccontextmanager
+async def open_server(node: Node, settings: Settings, *, listener: socket.socket | None = None) -> AsyncIterator[int]:
+    """The node's HTTP server; yields its port. On the way out it takes nothing new and answers what it has.
+
+    Raises:
+        OSError: the address cannot be bound.
+    """
+    runner = web.AppRunner(build_app(node), access_log=None, shutdown_timeout=_DRAIN_S)
+    await runner.setup()
+    try:
+        site: web.BaseSite
+        if listener is not None:
+            site = web.SockSite(runner, listener)
+        else:
+            site = web.TCPSite(runner, settings.host, settings.port)
+        await site.start()
+        port: int = runner.addresses[0][1]
+        yield port
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def open_workers(node: Node) -> AsyncIterator[None]:
+    """The background loops: holds that lapse, the clearing timetable."""
+    stopping = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(run_hold_sweeper(node.ledger, node.reads, stopping))
+        tasks.create_task(run_timetable(node.pool, node.signing_keys[0], stopping))
+        try:
+            yield
+        finally:
+            stopping.set()
+
+
+async def _finish(ledger: Ledger, running: "asyncio.Task[None]") -> None:
+    ledger.close()
+    await running

@@ -1,0 +1,51 @@
+"""The sandbox's hand on the clock: business time moves forward, and what falls due by it is done at once."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import asyncpg
+
+from engine.flows.clock import Clock
+from engine.store.reads import BusinessNow, Reads, advance_sandbox_clock
+
+
+class SandboxTime:
+    """Moves business time, never that of signatures, nonces or TLS; exists in the sandbox only."""
+
+    def __init__(
+        self, pool: asyncpg.Pool, reads: Reads, clock: Clock, *, catch_up: Callable[[], Awaitable[None]]
+    ) -> None:
+        """*catch_up* does what has fallen due: holds that lapse, cycles that close."""
+        self._pool = pool
+        self._reads = reads
+        self._clock = clock
+        self._catch_up = catch_up
+        self._moving = asyncio.Lock()
+        self._moved: dict[tuple[bytes, str], int] = {}
+        self._refreshes: dict[int, int] = {}
+
+    async def now(self) -> BusinessNow:
+        """Business time and the open cycle."""
+        return await self._reads.business_now()
+
+    async def advance(self, caller: bytes, key: str, *, advance_s: int) -> int:
+        """Move business time, once a key. Returns by how much that key moved it. Units: seconds.
+
+        Raises:
+            Fault: the database cannot do it.
+        """
+        async with self._moving:
+            earlier = self._moved.get((caller, key))
+            if earlier is not None:
+                return earlier
+            offset_us = await advance_sandbox_clock(self._pool, advance_s=advance_s)
+            self._clock.offset_s = offset_us / 1e6
+            self._moved[caller, key] = advance_s
+            await self._catch_up()
+        return advance_s
+
+    def next_refresh(self, device_no: int, *, count: int) -> int:
+        """The refresh digit that a phone would show next, so that two codes of one step differ."""
+        refresh = self._refreshes.get(device_no, -1) + 1
+        self._refreshes[device_no] = refresh
+        return refresh % count

@@ -1,0 +1,142 @@
+"""Asking again under a key that was used: the same answer, or the name of the first field that differs."""
+
+import msgspec
+import pytest
+
+from engine.core.answers import Answer, Remembered
+from engine.core.commands import AnyCommand, Operation
+from engine.core.decide import decide, decide_repeat
+from engine.core.ids import IdKind, PaymentId, RefundId
+from engine.core.refusals import Refusal
+from tests.core.books_builders import (
+    CARD,
+    DEVICE_NO,
+    FUND,
+    STEP,
+    UNKNOWN_CARD,
+    UNKNOWN_PAYMENT,
+    a_cancel,
+    a_capture,
+    a_loss_report,
+    a_refund,
+    a_reinstatement,
+    a_void,
+    an_authorize,
+    an_expire,
+    an_id,
+    an_opening,
+    some_books,
+)
+
+PAYMENT = PaymentId(an_id(IdKind.PAYMENT, 77))
+COMMANDS: dict[Operation, AnyCommand] = {
+    command.operation: command
+    for command in (
+        an_authorize(),
+        a_capture(PAYMENT, amount=100),
+        a_void(PAYMENT),
+        a_refund(PAYMENT, amount=100, reason="a reason"),
+        a_cancel("A"),
+        a_loss_report(),
+        a_reinstatement(),
+        an_expire(PAYMENT),
+        an_opening(100),
+    )
+}
+
+# What may differ, in the order in which it is compared: the wire's name, our name, another value.
+FACTS: dict[Operation, list[tuple[str, str, object]]] = {
+    Operation.AUTHORIZE: [
+        ("pay_code", "code_digest", "another"),
+        ("order_no", "order_no", "another"),
+        ("amount", "amount", 501),
+        ("scenario", "scenario", 1),
+        ("terminal_id", "terminal_id", "T-02"),
+        ("capture", "capture", False),
+        ("hold_s", "hold_s", 901),
+        ("description", "description", ""),
+    ],
+    Operation.CAPTURE: [("id", "payment", UNKNOWN_PAYMENT), ("amount", "amount", None), ("final", "final", False)],
+    Operation.VOID: [("id", "payment", UNKNOWN_PAYMENT)],
+    Operation.REFUND: [
+        ("id", "payment", UNKNOWN_PAYMENT),
+        ("refund_no", "refund_no", "another"),
+        ("amount", "amount", 101),
+        ("reason", "reason", None),
+    ],
+    Operation.CANCEL: [("order_no", "order_no", "B")],
+    Operation.REPORT_LOSS: [("id", "card", UNKNOWN_CARD)],
+    Operation.REINSTATE: [("id", "card", UNKNOWN_CARD)],
+    Operation.EXPIRE: [("id", "payment", UNKNOWN_PAYMENT)],
+    Operation.OPEN_ACCOUNT: [("id", "card", UNKNOWN_CARD), ("amount", "amount", 101)],
+}
+
+# What the engine itself stamps on a command: no part of what was asked.
+STAMPED: dict[Operation, dict[str, object]] = {
+    Operation.AUTHORIZE: {
+        "payment": UNKNOWN_PAYMENT,
+        "code_step": STEP + 1,
+        "code_refusal": Refusal.PAY_CODE_EXPIRED,
+        "device_no": DEVICE_NO + 1,
+        "fund_shares": (),
+    },
+    Operation.REFUND: {"refund": RefundId(an_id(IdKind.REFUND, 78))},
+    Operation.CANCEL: {"refund": RefundId(an_id(IdKind.REFUND, 78))},
+}
+STORED = Answer(refusal=Refusal.NOT_FOUND.value, trace_id="the first")
+
+
+def test_every_operation_is_in_the_table() -> None:
+    assert set(COMMANDS) == set(FACTS) == set(Operation)
+
+
+@pytest.mark.parametrize("operation", Operation)
+def test_every_fact_is_in_the_table_in_its_order(operation: Operation) -> None:
+    assert tuple(name for name, _, _ in FACTS[operation]) == COMMANDS[operation].facts_named
+    assert len(COMMANDS[operation].facts()) == len(COMMANDS[operation].facts_named)
+
+
+@pytest.mark.parametrize("operation", Operation)
+def test_same_command_gets_the_stored_answer(operation: Operation) -> None:
+    command = COMMANDS[operation]
+    assert decide_repeat(Remembered(command.facts(), STORED), command) is STORED
+
+
+@pytest.mark.parametrize("operation", Operation)
+def test_what_the_engine_stamps_makes_no_other_command(operation: Operation) -> None:
+    command = COMMANDS[operation]
+    again = msgspec.structs.replace(command, trace_id="the second", **STAMPED.get(operation, {}))
+    assert decide_repeat(Remembered(command.facts(), STORED), again) is STORED
+
+
+@pytest.mark.parametrize(
+    ("operation", "place"),
+    [(operation, place) for operation, facts in FACTS.items() for place in range(len(facts))],
+    ids=lambda value: value.name if isinstance(value, Operation) else str(value),
+)
+def test_first_field_that_differs_is_named(operation: Operation, place: int) -> None:
+    command = COMMANDS[operation]
+    changes = {ours: other for _, ours, other in FACTS[operation][place:]}  # all that come later differ as well
+    again = msgspec.structs.replace(command, trace_id="the second", **changes)
+    assert decide_repeat(Remembered(command.facts(), STORED), again) == Answer(
+        refusal="idempotency_key_reused", field=FACTS[operation][place][0], trace_id="the second"
+    )
+
+
+@pytest.mark.parametrize("operation", Operation)
+def test_facts_are_remembered_as_they_were(operation: Operation) -> None:
+    command = COMMANDS[operation]
+    body = msgspec.msgpack.encode(Remembered(command.facts(), STORED))
+    assert msgspec.msgpack.decode(body, type=Remembered).facts == command.facts()
+
+
+def test_facts_keep_no_code_and_no_account() -> None:
+    facts = an_authorize(insured=100).facts()
+    assert str(DEVICE_NO) not in map(str, facts)
+    assert FUND.hex() not in map(str, facts)
+
+
+@pytest.mark.parametrize("is_refused", [True, False], ids=["refused", "allowed"])
+def test_only_a_refusal_remembers_its_trace(is_refused: bool) -> None:
+    command = msgspec.structs.replace(a_loss_report(UNKNOWN_CARD if is_refused else CARD), trace_id="the first")
+    assert decide(some_books(), command).answer.trace_id == ("the first" if is_refused else None)
