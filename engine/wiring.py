@@ -13,6 +13,7 @@ import msgspec
 import structlog
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from redis import asyncio as aioredis
 
 from engine.codes.keys import FIELD_KEY_ID, Keyring, SigningKey, signing_key_of
 from engine.flows.clock import Clock, IdSource
@@ -81,6 +82,33 @@ async def engine_keys(pool: asyncpg.Pool, keyring: Keyring, ids: IdSource, *, no
         signing_key_of(key_id, keyring.unseal(sealed, place=SIGNING_KEY_PLACE))
         for key_id, sealed in await reads.engine_keys()
     )
+
+
+class Books(msgspec.Struct, frozen=True):
+    """What the commands work with that need no lanes."""
+
+    pool: asyncpg.Pool
+    signing_keys: tuple[SigningKey, ...]
+    valkey: "aioredis.Redis | None"
+
+
+@asynccontextmanager
+async def open_books(settings: Settings, addresses: Addresses) -> AsyncIterator[Books]:
+    """The books and the engine's keys, without lanes.
+
+    Raises:
+        Fault: a service cannot be reached.
+        SealBroken: the database belongs to another master secret.
+    """
+    keyring = Keyring(master_secret(settings.data_dir, settings.environ))
+    async with AsyncExitStack() as stack:
+        pool = await open_pool(addresses.database_url, size_max=POOL_SIZE_MAX)
+        stack.push_async_callback(pool.close)
+        valkey = open_valkey(addresses.redis_url) if addresses.redis_url is not None else None
+        if valkey is not None:
+            stack.push_async_callback(valkey.aclose)
+        now = (await Reads(pool).business_now()).clock
+        yield Books(pool, await engine_keys(pool, keyring, IdSource(), now=now), valkey)
 
 
 @asynccontextmanager

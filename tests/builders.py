@@ -10,8 +10,10 @@ from engine.core.commands import (
     Authorize,
     CancelOrder,
     Capture,
+    Expire,
     OpenAccount,
     RefundPayment,
+    Reinstate,
     ReportLoss,
     Void,
 )
@@ -49,10 +51,11 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     banks: tuple[BankId, ...]  # the last one is the settlement bank and holds the funds
     cards: tuple[CardId, ...]
     terminal_id: str = "T-01"
+    first_device: int = 0  # keeps the phones of several worlds in one database apart
 
     def device_no(self, card: int) -> int:
         """The device number of the *card*-th card: three digits of shard, eight of its own."""
-        return shard_of(self.cards[card]) * 10**8 + card
+        return shard_of(self.cards[card]) * 10**8 + self.first_device + card
 
     def authorize(
         self,
@@ -128,6 +131,14 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     def report_loss(self, *, card: int = 0) -> ReportLoss:
         """Report a card as lost."""
         return ReportLoss(caller=CallerId(self.banks[0]), key=_key(), card=self.cards[card])
+
+    def reinstate(self, *, card: int = 0) -> Reinstate:
+        """Let a card that was reported lost pay again."""
+        return Reinstate(caller=CallerId(self.banks[0]), key=_key(), card=self.cards[card])
+
+    def expire(self, payment: PaymentId) -> Expire:
+        """What the sweeper asks about a hold."""
+        return Expire(caller=CallerId(NO_ID), key=None, payment=payment)
 
     def open_account(self, *, card: int = 0, amount: int) -> OpenAccount:
         """Bring in the balance of a card's personal account."""

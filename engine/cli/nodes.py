@@ -17,6 +17,7 @@ import uvloop
 
 from engine.cli.options import Exit, err, fail, progress_bar
 from engine.client import Credentials, EngineClient
+from engine.codes.keys import SealBroken
 from engine.embedded.faults import ServiceMissing
 from engine.embedded.services import Services
 from engine.sandbox.city import sample_city
@@ -63,6 +64,11 @@ def run_with_services(data_dir: Path, work: Callable[[Services], Awaitable[T]], 
             return uvloop.run(_as_coroutine(work(services)))
         except WrongSetting as error:
             fail(Exit.WRONG_USAGE, str(error))
+        except SealBroken as error:
+            fail(
+                Exit.WRONG_USAGE,
+                f"{error} was sealed with another master secret: set ENGINE_MASTER_KEY, or use the data folder it has",
+            )
         except Fault as fault:
             fail(Exit.SERVICE_MISSING, f"The database at DATABASE_URL cannot be used: {fault}")
 

@@ -26,7 +26,8 @@ class ViolationKind(enum.Enum):
     BATCH_ALTERED = "batch_altered"  # its rows do not give its hash: one of them was edited, deleted or added
     STRAY_ROW = "stray_row"  # a posting or an event that belongs to no batch
 
-    SEAL_BROKEN = "seal_broken"  # its vector, its root or its signature is not what a seal has
+    CHAIN_REWRITTEN = "chain_rewritten"  # it is not the one that was sealed
+    SEAL_BROKEN = "seal_broken"  # its root or its signature is not that of its vector
     SEAL_INCOMPLETE = "seal_incomplete"  # a batch of the sealed cycle lies behind the seal
 
     BALANCE_WRONG = "balance_wrong"
@@ -47,7 +48,8 @@ class ViolationKind(enum.Enum):
     ORDER_WRONG = "order_wrong"
     ANSWER_WITHOUT_EVENT = "answer_without_event"
 
-    FILE_ALTERED = "file_altered"
+    FILE_ALTERED = "file_altered"  # its bytes, or what was signed with them
+    FILE_WRONG = "file_wrong"  # it does not list what the cycle's postings give its bank
     NETS_NOT_ZERO = "nets_not_zero"
     NET_WRONG = "net_wrong"  # a bank's net position is not what the cycle's postings give
 

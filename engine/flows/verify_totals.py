@@ -5,14 +5,18 @@ together. So a statement sees a stored total and the very postings that led to i
 the folds, and the few that were committed since, which the statement adds itself. Nothing has to be looked at again.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
 
+from engine.core.calendar import CycleNumber
 from engine.core.payment_audit import payment_violation
 from engine.core.violations import Violation, ViolationKind, Where, account_name, name_of
 from engine.flows.verify_journal import Counts, JournalFollower, Progress
-from engine.store.verify_store import FIRST_ID, LAST_ID, TotalsChecked, VerifyStore
+from engine.store.verify_store import FIRST_ID, LAST_ID, TotalsFault, VerifyStore
 
-CompareTotals = Callable[[bytes, bytes, dict[int, int]], Awaitable[TotalsChecked]]
+_TOTALS: Final = ("debits pending", "debits posted", "credits pending", "credits posted", "seq")
+
+Compare = Callable[[bytes, bytes], Awaitable[Violation | None]]
 
 
 class TotalsCheck:
@@ -27,76 +31,93 @@ class TotalsCheck:
 
     async def check_balances(self, about: int) -> Violation | None:
         """Every balance is what its lane's postings add up to. *about* says how many there are."""
-        after = FIRST_ID
-        while after != LAST_ID:
-            violation = await self._journal.advance()
-            if violation is not None:
-                return violation
-            last = await self._store.slice_end("balance", after)
+
+        async def compare(after: bytes, last: bytes) -> Violation | None:
             checked = await self._store.check_balances(after, last, self._journal.folded)
-            if checked.fault is not None:
-                return _totals_violation(ViolationKind.BALANCE_WRONG, checked)
             self._counts.balances += checked.number
             self._progress("balances", self._counts.balances, about)
-            after = last
-        return None
+            return _totals_violation(ViolationKind.BALANCE_WRONG, checked.fault)
+
+        return await self._each_slice("balance", compare)
 
     async def check_payers(self, about: int) -> Violation | None:
         """Every payer's totals are what the postings of the personal account add up to."""
-        after = FIRST_ID
-        while after != LAST_ID:
-            violation = await self._journal.advance()
-            if violation is not None:
-                return violation
-            last = await self._store.slice_end("payer", after)
+
+        async def compare(after: bytes, last: bytes) -> Violation | None:
             checked = await self._store.check_payers(after, last, self._journal.folded)
-            if checked.fault is not None:
-                return _totals_violation(ViolationKind.PAYER_TOTALS_WRONG, checked)
             self._counts.payers += checked.number
             self._progress("payers", self._counts.payers, about)
-            after = last
-        return None
+            return _totals_violation(ViolationKind.PAYER_TOTALS_WRONG, checked.fault)
+
+        return await self._each_slice("payer", compare)
 
     async def check_payments(self, about: int) -> Violation | None:
         """Every payment keeps the rules of `engine.core.payment_audit`, and every event's payment is there."""
-        after = FIRST_ID
-        while after != LAST_ID:
-            violation = await self._journal.advance()
-            if violation is not None:
-                return violation
-            last = await self._store.slice_end("payment", after)
-            seen = await self._store.payments(after, last, self._journal.folded)
-            for payment in seen:
-                violation = payment_violation(payment)
+
+        async def compare(after: bytes, last: bytes) -> Violation | None:
+            for seen in await self._store.payments(after, last, self._journal.folded):
+                violation = payment_violation(seen)
                 if violation is not None:
                     return violation
-            self._counts.payments += len(seen)
+                self._counts.payments += 1
             self._progress("payments", self._counts.payments, about)
-            after = last
-        return None
+            return None
+
+        return await self._each_slice("payment", compare)
 
     async def check_nets(self) -> Violation | None:
-        """The net positions of every cycle sum to zero, and are what its postings give.
+        """The net positions of every cycle sum to zero, and they and its files are what its postings give.
 
         A cycle has net positions only after every lane has passed its end, so following the lanes after reading
         that it has them leaves no posting of it out.
         """
-        cycle = 0
+        cycle = CycleNumber(0)
         while (netted := await self._store.next_netted(cycle)) is not None:
-            cycle, debits, credits = netted
-            if debits != credits:
+            cycle = netted.cycle
+            if netted.debits != netted.credits:
                 where = Where(table="net_position", cycle=cycle)
-                return Violation(ViolationKind.NETS_NOT_ZERO, where, f"{debits} got", f"{credits} got")
+                return Violation(ViolationKind.NETS_NOT_ZERO, where, f"credits {netted.debits}", str(netted.credits))
+            violation = await self._journal.advance() or await self._net_violation(cycle)
+            if violation is not None:
+                return violation
+            self._counts.cycles += 1
+        return None
+
+    async def _net_violation(self, cycle: CycleNumber) -> Violation | None:
+        net = await self._store.wrong_net(cycle)
+        if net is not None:
+            bank = "none" if net.bank is None else name_of(net.bank)
+            where = Where(table="net_position", cycle=cycle, bank=bank)
+            form = "debits {}, credits {}"
+            return Violation(ViolationKind.NET_WRONG, where, form.format(*net.expected), form.format(*net.actual))
+        file = await self._store.wrong_file(cycle)
+        if file is not None:
+            where = Where(table="clearing_file", cycle=cycle, name=file.name)
+            form = "{} items, {} fen"
+            return Violation(ViolationKind.FILE_WRONG, where, form.format(*file.expected), form.format(*file.actual))
+        return None
+
+    async def _each_slice(self, table: str, compare: Compare) -> Violation | None:
+        after = FIRST_ID
+        while after != LAST_ID:
             violation = await self._journal.advance()
             if violation is not None:
                 return violation
-            wrong = await self._store.wrong_net(netted.cycle)
-            if wrong is not None:
-                bank = "none" if wrong.bank is None else name_of(wrong.bank)
-                where = Where(table="net_position", cycle=cycle, bank=bank)
-                return Violation(ViolationKind.NET_WRONG, where, str(wrong.expected), str(wrong.actual))
-            self._counts.cycles += 1
-            self._progress("nets", self._counts.cycles, self._counts.cycles)
+            last = await self._store.slice_end(table, after)
+            violation = await compare(after, last)
+            if violation is not None:
+                return violation
+            after = last
         return None
 
 
+def _totals_violation(kind: ViolationKind, fault: TotalsFault | None) -> Violation | None:
+    if fault is None:
+        return None
+    where = Where(account=account_name(fault.account), lane=fault.lane)
+    return Violation(kind, where, _totals_text(fault.expected), _totals_text(fault.actual))
+
+
+def _totals_text(totals: Sequence[int | None]) -> str:
+    named = zip(_TOTALS, totals, strict=False)  # a payer's row knows no seq
+    return ", ".join(f"{name} {total}" for name, total in named if total is not None) or "none"

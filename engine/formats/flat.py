@@ -65,7 +65,8 @@ class FlatWriter:
         is_one_line_each = text.count("\n") == len(items) and "\r" not in text
         if not is_one_line_each or text.count(_SEPARATOR) != len(items) * (len(DETAIL) + 1):
             raise _overflow_in(items)
-        if not all(0 < item.amount <= NUMBER_MAX for item in items):
+        amounts = [item.amount for item in items]
+        if min(amounts) <= 0 or max(amounts) > NUMBER_MAX:
             raise FieldOverflow("amount")
         self._totals.add(items, places)
         return self._digested(written)

@@ -8,6 +8,7 @@ import asyncpg
 import msgspec
 
 from engine.core.calendar import business_date_at, cut_over_of, cycle_number
+from engine.store.connection import AnyConnection
 from engine.store.faults import Fault, translated
 from engine.store.partitions import ensure_partitions
 from engine.store.sql import Sql, load_queries
@@ -64,6 +65,15 @@ async def migrate(connection: asyncpg.Connection, folder: Path = MIGRATIONS) -> 
         finally:
             await connection.fetchval(queries["unlock_migrations"], _LOCK)
     return tuple(migration.name for migration in new)
+
+
+async def unapplied(connection: AnyConnection, folder: Path = MIGRATIONS) -> tuple[str, ...]:
+    """The names of the migrations that this database lacks; all of them if it was never migrated."""
+    queries = load_queries("schema")
+    if not await connection.fetchval(queries["has_migrations"]):
+        return tuple(migration.name for migration in migrations(folder))
+    applied = {row["name"] for row in await connection.fetch(queries["applied_migrations"])}
+    return tuple(migration.name for migration in migrations(folder) if migration.name not in applied)
 
 
 def _check(applied: dict[str, bytes], known: tuple[Migration, ...]) -> None:

@@ -16,6 +16,7 @@ from engine.core.accounts import PERSONAL_ACCOUNT_PAY_TYPE, AccountKind, persona
 from engine.core.answers import EventKind
 from engine.core.calendar import CycleNumber
 from engine.core.chain_audit import BatchRow
+from engine.core.clearing_lines import FileKind
 from engine.core.ids import CardId, IdKind, PaymentId
 from engine.core.journal import EventRow, PostingRow
 from engine.core.payment_audit import PaymentFold, PaymentSeen, RefundFold
@@ -136,13 +137,40 @@ class SealedLane(NamedTuple):
 
 
 class FileRow(NamedTuple):
-    """What a clearing file says of its bytes."""
+    """What a clearing file says of its bytes, and the root that its cycle was sealed with."""
 
     name: str
-    bank: bytes
     cycle: CycleNumber
     size: int
     sha256: bytes
+    root: bytes
+    key_id: str
+    signature: bytes
+    sealed_root: bytes | None
+
+
+class Netted(NamedTuple):
+    """A cycle that has net positions, and what they sum to. Units: fen."""
+
+    cycle: CycleNumber
+    debits: int
+    credits: int
+
+
+class NetFault(NamedTuple):
+    """A bank whose net position is wrong. Units: fen; what it pays, what it gets."""
+
+    bank: bytes | None  # None: accounts that no bank holds
+    expected: Sequence[int]
+    actual: Sequence[int]
+
+
+class FileFault(NamedTuple):
+    """A clearing file that is not about its cycle's postings: how many items, and fen."""
+
+    name: str
+    expected: Sequence[int]
+    actual: Sequence[int]
 
 
 class VerifyStore:
@@ -259,15 +287,20 @@ class VerifyStore:
             part = rows[0]["part"]
             yield rows[0]["bytes"]
 
-    async def next_netted(self, after: int) -> tuple[CycleNumber, int, int] | None:
-        """The next cycle that has net positions, with the sums of what is paid and of what is got."""
+    async def next_netted(self, after: CycleNumber) -> Netted | None:
+        """The next cycle that has net positions."""
         rows = await self._fetch(self._folds, "next_netted", after)
-        return (CycleNumber(rows[0]["cycle"]), rows[0]["debits"], rows[0]["credits"]) if rows else None
+        return Netted._make(rows[0]) if rows else None
 
-    async def wrong_net(self, cycle: CycleNumber) -> tuple[bytes | None, int, int] | None:
-        """A bank whose net position is not what the folded postings of a cycle give: bank, expected, actual."""
+    async def wrong_net(self, cycle: CycleNumber) -> NetFault | None:
+        """A bank whose net position is not what the folded postings of a cycle give."""
         rows = await self._fetch(self._folds, "wrong_net", cycle)
-        return (rows[0]["bank"], rows[0]["expected"], rows[0]["actual"]) if rows else None
+        return NetFault._make(rows[0]) if rows else None
+
+    async def wrong_file(self, cycle: CycleNumber) -> FileFault | None:
+        """A file in force that does not list what the folded postings of a cycle give its bank."""
+        rows = await self._fetch(self._folds, "wrong_file", cycle, FileKind.COLLECT.value, FileKind.CREDIT.value)
+        return FileFault._make(rows[0]) if rows else None
 
     async def sizes(self) -> dict[str, int]:
         """About how many rows the tables have, by name."""

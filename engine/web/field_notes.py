@@ -17,7 +17,7 @@ class FieldNote(msgspec.Struct, frozen=True):
 
 
 CYCLE_PATTERN: Final = "^[0-9]{8}-[0-9]{2}$"
-FILE_NAME_PATTERN: Final = r"^SSC_[0-9]{12}_[0-9]{8}_[0-9]{2}_[A-Z]+_v[1-9][0-9]*\.txt$"
+FILE_NAME_PATTERN: Final = r"^SSC_[0-9]{12}_[0-9]{8}_[0-9]{2}_[A-Z]+_v[1-9][0-9]?\.[a-z]+$"
 
 
 def id_pattern(kind: IdKind) -> str:
@@ -65,7 +65,7 @@ NOTES: Final[dict[str, FieldNote]] = {
     "failing": FieldNote("What is missing before payments can be made."),
     "final": FieldNote("`true` releases what is not captured; `false` keeps it on hold for a later capture."),
     "form": FieldNote("How the file is written."),
-    "from": FieldNote("First item, inclusive."),
+    "from": FieldNote("Journal place (`lane.seq.n`) of the first item; empty if the file has none."),
     "fund_pay_type": FieldNote("Code of the insurance fund that pays this part; only with `pool_fund`."),
     "hold_s": FieldNote("Seconds that a hold lasts; the scenario's own default if not given."),
     "id": FieldNote("Id; see the pattern."),
@@ -96,16 +96,18 @@ NOTES: Final[dict[str, FieldNote]] = {
     "replaced_by": FieldNote("Name of the file that corrects this one; null if none does.", None, FILE_NAME_PATTERN),
     "replaces": FieldNote("Name of the file that this one corrects; null if none.", None, FILE_NAME_PATTERN),
     "retryable": FieldNote("True if the same request with the same key may succeed."),
-    "root": FieldNote("SHA-256 over the journal that the file was made from.", None, _SHA256),
+    "root": FieldNote("Root of the cycle's seal over the journal, SHA-256 in hexadecimal.", None, _SHA256),
     "scenario": FieldNote("What the payment is for."),
     "sha256": FieldNote("SHA-256 of the file, in hexadecimal.", None, _SHA256),
     "signature": FieldNote("Base64 of the Ed25519 signature over the 32 bytes of the file's SHA-256."),
     "size": FieldNote("Bytes."),
     "status": FieldNote("The state now."),
-    "tenders": FieldNote("The parts: they sum to `amount` while held, to `captured_amount` once captured."),
+    "tenders": FieldNote(
+        "The parts: they sum to `amount` until captured, to `captured_amount` then. None if declined."
+    ),
     "terminal_id": FieldNote("A terminal that the merchant has registered."),
     "title": FieldNote("What went wrong, in the language of `Accept-Language`."),
-    "to": FieldNote("Last item, inclusive."),
+    "to": FieldNote("Journal place of the last item."),
     "totals": FieldNote("Control totals, in fen."),
     "trace_id": FieldNote("Trace id of the request that was refused first (W3C Trace Context); quote it when asking."),
     "type": FieldNote("`/problems/{code}`, a page that explains it; `about:blank` if HTTP's own words are enough."),

@@ -1,7 +1,7 @@
 """Stored answers stay readable for ever: what was written once is read back, byte by byte.
 
-A file of ``tests/golden/answers`` is named for what it holds and the version that wrote it, and is never changed after a
-release: answers like it are stored. A new version of `Answer` gets new files beside the old ones.
+A file of ``tests/golden/answers`` is named for what it holds and the version that wrote it. It is never changed after a
+release, for answers like it are stored; a new version of `Answer` gets new files beside the old ones.
 """
 
 from datetime import UTC, date, datetime

@@ -13,6 +13,9 @@ CREATE TABLE IF NOT EXISTS migration (
     applied_at timestamptz NOT NULL DEFAULT now()
 );
 
+-- name: has_migrations
+SELECT to_regclass('migration') IS NOT NULL;
+
 -- name: applied_migrations
 SELECT name, sha256 FROM migration ORDER BY name;
 

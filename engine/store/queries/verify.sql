@@ -1,7 +1,7 @@
 -- name: create_folds
 -- What the journal adds up to, kept by the session that verifies: it spills to disk, and is gone with the session.
--- The two functions say what a stretch of one lane's batches moves; they serve the folds and, for what was committed
--- after the folds, the statements that compare. Rows are looked up batch by batch, so one daily partition is touched at
+-- Two functions say what a stretch of one lane's batches moves; they serve the folds and, for what was committed after
+-- the folds, the statements that compare. The third says what each bank paid and got in a cycle. Rows are looked up batch by batch, so one daily partition is touched at
 -- a time; OFFSET 0 keeps the planner from turning that round.
 CREATE TEMP TABLE account_fold (
     account         uuid,
@@ -36,16 +36,19 @@ CREATE TEMP TABLE payment_fold (  -- one row a payment and stretch; a payment is
 );
 CREATE INDEX payment_fold_payment ON payment_fold (payment);
 CREATE TEMP TABLE clearing_fold (
-    cycle   bigint,
-    account uuid,  -- that of the fund which pays, where it is a personal one
-    debits  bigint,
-    credits bigint,
+    cycle        bigint,
+    account      uuid,  -- that of the fund which pays, where it is a personal one
+    debits       bigint,
+    credits      bigint,
+    debit_count  bigint,
+    credit_count bigint,
     PRIMARY KEY (cycle, account)
 ) WITH (fillfactor = 70);
 
 CREATE FUNCTION pg_temp.account_moves(of_lane smallint, after_seq bigint, last_seq bigint)
 RETURNS TABLE (account uuid, lane smallint, debits_pending bigint, debits_posted bigint, credits_pending bigint,
-               credits_posted bigint, seq bigint, cleared_debits bigint, cleared_credits bigint)
+               credits_posted bigint, seq bigint, cleared_debits bigint, cleared_credits bigint,
+               cleared_debit_count bigint, cleared_credit_count bigint)
 LANGUAGE sql STABLE AS $$
     SELECT s.account, of_lane,
            coalesce(sum(s.pending) FILTER (WHERE s.is_debit), 0)::bigint,
@@ -54,7 +57,9 @@ LANGUAGE sql STABLE AS $$
            coalesce(sum(s.posted) FILTER (WHERE NOT s.is_debit), 0)::bigint,
            max(s.seq),
            coalesce(sum(s.posted) FILTER (WHERE s.is_debit AND s.kind <> :kind_opening), 0)::bigint,
-           coalesce(sum(s.posted) FILTER (WHERE NOT s.is_debit AND s.kind <> :kind_opening), 0)::bigint
+           coalesce(sum(s.posted) FILTER (WHERE NOT s.is_debit AND s.kind <> :kind_opening), 0)::bigint,
+           count(*) FILTER (WHERE s.is_debit AND s.posted > 0 AND s.kind <> :kind_opening),
+           count(*) FILTER (WHERE NOT s.is_debit AND s.posted > 0 AND s.kind <> :kind_opening)
       FROM (SELECT x.account, x.is_debit, p.seq, p.kind,
                    CASE p.phase WHEN :phase_hold THEN p.amount WHEN :phase_release THEN -p.amount ELSE 0 END AS pending,
                    CASE p.phase WHEN :phase_post THEN p.amount ELSE 0 END AS posted
@@ -107,6 +112,24 @@ LANGUAGE sql STABLE AS $$
      GROUP BY m.payment
 $$;
 
+CREATE FUNCTION pg_temp.owed(of_cycle bigint)
+RETURNS TABLE (bank uuid, debits bigint, credits bigint, debit_count bigint, credit_count bigint)
+LANGUAGE sql STABLE AS $$
+    SELECT coalesce(m.bank, u.bank, k.id), sum(c.debits)::bigint, sum(c.credits)::bigint, sum(c.debit_count)::bigint,
+           sum(c.credit_count)::bigint
+      FROM (SELECT f.*, get_byte(uuid_send(f.account), 7) AS kind FROM clearing_fold f WHERE f.cycle = of_cycle) c
+      LEFT JOIN merchant m ON c.kind = :account_merchant
+                          AND m.id = encode(set_byte(uuid_send(c.account), 7, :id_merchant), 'hex')::uuid
+      LEFT JOIN bank k ON c.kind IN (:account_receivable, :account_payable)
+                      AND k.id = encode(set_byte(uuid_send(c.account), 7, :id_bank), 'hex')::uuid
+      LEFT JOIN fund u ON c.kind = :account_fund
+                      AND u.pay_type = ('x' || encode(substr(uuid_send(c.account), 1, 6), 'hex'))::bit(48)::bigint
+                      AND u.region = (get_byte(uuid_send(c.account), 8) << 12)
+                                     + (get_byte(uuid_send(c.account), 9) << 4)
+                                     + (get_byte(uuid_send(c.account), 10) >> 4)
+     GROUP BY 1
+$$;
+
 -- name: fold
 -- Add a stretch of one lane, all of one cycle, to the folds. A personal account is cleared by its pooling area's fund.
 -- $1 lane smallint, $2 after seq bigint, $3 last seq bigint, $4 cycle bigint
@@ -124,7 +147,8 @@ WITH moved AS MATERIALIZED (
            seq = excluded.seq
 ), cleared AS (
     INSERT INTO clearing_fold AS f
-    SELECT $4::bigint, c.account, sum(c.cleared_debits)::bigint, sum(c.cleared_credits)::bigint
+    SELECT $4::bigint, c.account, sum(c.cleared_debits)::bigint, sum(c.cleared_credits)::bigint,
+           sum(c.cleared_debit_count)::bigint, sum(c.cleared_credit_count)::bigint
       FROM (SELECT CASE WHEN get_byte(uuid_send(m.account), 7) = :account_personal
                         THEN (lpad(to_hex(:pay_type_personal), 12, '0') || '00' || to_hex(:account_fund)
                               || lpad(to_hex(((get_byte(uuid_send(m.account), 8) << 12)
@@ -132,12 +156,13 @@ WITH moved AS MATERIALIZED (
                                               + (get_byte(uuid_send(m.account), 10) >> 4)) / 100 * 100), 5, '0')
                               || '00000000000')::uuid
                         ELSE m.account
-                   END AS account, m.cleared_debits, m.cleared_credits
+                   END AS account, m.cleared_debits, m.cleared_credits, m.cleared_debit_count, m.cleared_credit_count
               FROM moved m
              WHERE m.cleared_debits > 0 OR m.cleared_credits > 0) c
      GROUP BY c.account
     ON CONFLICT (cycle, account) DO UPDATE
-       SET debits = f.debits + excluded.debits, credits = f.credits + excluded.credits
+       SET debits = f.debits + excluded.debits, credits = f.credits + excluded.credits,
+           debit_count = f.debit_count + excluded.debit_count, credit_count = f.credit_count + excluded.credit_count
 )
 INSERT INTO payment_fold SELECT * FROM pg_temp.payment_moves($1::smallint, $2::bigint, $3::bigint);
 
@@ -458,7 +483,12 @@ SELECT coalesce(v.lane, l.id) AS lane, coalesce(v.seq, 0) AS seq, b.hash, n.cycl
 
 -- name: next_file
 -- $1 after name text
-SELECT f.name, f.bank, f.cycle, f.size, f.sha256 FROM clearing_file f WHERE f.name > $1 ORDER BY f.name LIMIT 1;
+SELECT f.name, f.cycle, f.size, f.sha256, f.root, f.key_id, f.signature, s.root AS sealed_root
+  FROM clearing_file f
+  LEFT JOIN seal s ON s.cycle = f.cycle
+ WHERE f.name > $1
+ ORDER BY f.name
+ LIMIT 1;
 
 -- name: next_chunk
 -- $1 name text, $2 after part integer
@@ -476,30 +506,37 @@ SELECT n.cycle, sum(n.debits)::bigint AS debits, sum(n.credits)::bigint AS credi
 -- name: wrong_net
 -- A bank whose net position in a cycle is not what the cycle's postings give: an account's debits are paid by the bank
 -- that holds it, its credits are paid to that bank. $1 cycle bigint
-WITH owed AS (
-    SELECT coalesce(m.bank, u.bank, k.id) AS bank, sum(c.credits - c.debits)::bigint AS net
-      FROM (SELECT f.*, get_byte(uuid_send(f.account), 7) AS kind FROM clearing_fold f WHERE f.cycle = $1) c
-      LEFT JOIN merchant m ON c.kind = :account_merchant
-                          AND m.id = encode(set_byte(uuid_send(c.account), 7, :id_merchant), 'hex')::uuid
-      LEFT JOIN bank k ON c.kind IN (:account_receivable, :account_payable)
-                      AND k.id = encode(set_byte(uuid_send(c.account), 7, :id_bank), 'hex')::uuid
-      LEFT JOIN fund u ON c.kind = :account_fund
-                      AND u.pay_type = ('x' || encode(substr(uuid_send(c.account), 1, 6), 'hex'))::bit(48)::bigint
-                      AND u.region = (get_byte(uuid_send(c.account), 8) << 12)
-                                     + (get_byte(uuid_send(c.account), 9) << 4)
-                                     + (get_byte(uuid_send(c.account), 10) >> 4)
-     GROUP BY 1
-)
-SELECT coalesce(o.bank, n.bank) AS bank, coalesce(o.net, 0) AS expected, coalesce(n.credits - n.debits, 0) AS actual
-  FROM owed o
-  FULL JOIN (SELECT x.* FROM net_position x WHERE x.cycle = $1) n ON n.bank = o.bank
- WHERE coalesce(o.net, 0) <> coalesce(n.credits - n.debits, 0)
- ORDER BY 1
+SELECT w.*
+  FROM (SELECT coalesce(o.bank, n.bank) AS bank, ARRAY[coalesce(o.debits, 0), coalesce(o.credits, 0)] AS expected,
+               ARRAY[coalesce(n.debits, 0), coalesce(n.credits, 0)] AS actual
+          FROM pg_temp.owed($1::bigint) o
+          FULL JOIN (SELECT x.* FROM net_position x WHERE x.cycle = $1::bigint) n ON n.bank = o.bank) w
+ WHERE w.expected <> w.actual
+ ORDER BY w.bank
+ LIMIT 1;
+
+-- name: wrong_file
+-- A file in force whose number of items or total is not what the cycle's postings give its bank. $1 cycle bigint,
+-- $2 kind of files of what banks pay text, $3 kind of files of what they get text
+SELECT w.*
+  FROM (SELECT f.name,
+               CASE f.kind WHEN $2::text THEN ARRAY[coalesce(o.debit_count, 0), coalesce(o.debits, 0)]
+                           ELSE ARRAY[coalesce(o.credit_count, 0), coalesce(o.credits, 0)] END AS expected,
+               CASE f.kind WHEN $2::text THEN ARRAY[f.item_count, f.debit_total]
+                           ELSE ARRAY[f.item_count, f.credit_total] END AS actual
+          FROM clearing_file f
+          LEFT JOIN pg_temp.owed($1::bigint) o ON o.bank = f.bank
+         WHERE f.cycle = $1::bigint AND f.kind IN ($2::text, $3::text)
+           AND NOT EXISTS (SELECT FROM clearing_file r WHERE r.replaces = f.name)) w
+ WHERE w.expected <> w.actual
+ ORDER BY w.name
  LIMIT 1;
 
 -- name: sizes
 -- About how many rows there are, for showing how far it is.
-SELECT c.relname AS name, greatest(sum(t.reltuples), 0)::bigint AS rows
-  FROM pg_class c, LATERAL pg_partition_tree(c.oid) k JOIN pg_class t ON t.oid = k.relid AND k.isleaf
- WHERE c.oid = ANY (ARRAY['payer', 'balance', 'answer', 'order_ref', 'hold', 'payment', 'refund']::regclass[])
- GROUP BY c.relname;
+SELECT c.relname AS name,
+       (greatest(c.reltuples, 0) + (SELECT coalesce(sum(greatest(p.reltuples, 0)), 0)
+                                      FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhrelid
+                                     WHERE i.inhparent = c.oid))::bigint AS rows
+  FROM pg_class c
+ WHERE c.oid = ANY (ARRAY['payer', 'balance', 'answer', 'order_ref', 'hold', 'payment', 'refund']::regclass[]);

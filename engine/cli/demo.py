@@ -1,0 +1,189 @@
+"""`engine demo`: a city's day in a minute, from the first scan to balanced books."""
+
+import os
+import time
+from typing import Annotated, Final
+
+import aiohttp
+import asyncpg
+import msgspec
+import typer
+from rich.table import Table
+
+from engine.cli.nodes import (
+    client_of,
+    note,
+    port_in_use,
+    run_with_services,
+    sandbox_node,
+    until_told_to_stop,
+)
+from engine.cli.options import DATA_DIR, DataDir, Exit, err, fail, out, progress_bar
+from engine.client import Credentials, EngineClient
+from engine.client.bank import FileRejected, pull_files
+from engine.codes.keys import SigningKey
+from engine.core.calendar import CycleNumber, cycle_text
+from engine.embedded.services import Services
+from engine.flows.verify_books import BooksReport, verify_books
+from engine.sandbox.camera import scan
+from engine.sandbox.city import SampleCity, sample_city
+from engine.sandbox.guide import FILE_NAME, SandboxGuide
+from engine.sandbox.load import SandboxCard
+from engine.sandbox.people import CARDHOLDERS_DEFAULT
+from engine.sandbox.purchases import purchases
+from engine.sandbox.shopper import Shopper, Tally, Till
+from engine.settings import Settings
+from engine.web.node import Node
+from engine.workers.timetable import close_and_publish
+
+AT_ONCE: Final = 64
+
+
+class DemoResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What a demo did, and whether all of it held."""
+
+    tally: Tally
+    cycle: CycleNumber
+    file_counts: dict[str, int]  # by bank
+    took_s: float
+    report: BooksReport
+    faults: tuple[str, ...]
+
+
+def demo(
+    payments: Annotated[int, typer.Option(min=1, help="Payments to capture.")] = 5_000,
+    once: Annotated[bool, typer.Option("--once", help="End afterwards; exit code 0 only if all of it held.")] = False,
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8080,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Run a sandbox, pay over signed HTTP, close a cycle, pull every bank's files, verify the books."""
+    if port_in_use("127.0.0.1", port):
+        fail(Exit.WRONG_USAGE, f"Port {port} is taken. Choose another with --port, or 0 for a free one.")
+    settings = Settings(data_dir=data_dir, environ=os.environ, is_sandbox=True, port=port)
+
+    async def run(services: Services) -> bool:
+        async with sandbox_node(settings, services) as (node, guide):
+            note(f"sandbox on {guide.base_url}")
+            result = await _demonstrate(node, guide, payments)
+            _show(result, guide, settings)
+            if not once:
+                note("still serving; stop with Ctrl-C")
+                await until_told_to_stop(node)
+            return not result.faults
+
+    if not run_with_services(data_dir, run):
+        raise typer.Exit(Exit.CHECK_FAILED)
+
+
+async def _demonstrate(node: Node, guide: SandboxGuide, payments: int) -> DemoResult:
+    city = sample_city()
+    run = f"D{int(node.clock.wall_s()):x}"
+    faults: list[str] = []
+    async with aiohttp.ClientSession() as session:
+        tills = [Till(_till(guide, merchant.slug, session), merchant.slug) for merchant in city.merchants]
+        await _first_payment(guide, tills[0], run)
+        started = time.perf_counter()
+        tally = await _shop(city, guide, tills, run, payments, node)
+        took_s = time.perf_counter() - started
+    faults += tally.surprises
+    cycle = await close_and_publish(node.pool, node.signing_keys[0])
+    file_counts = {}
+    for bank in city.banks:
+        async with client_of(guide, bank.slug) as client:
+            try:
+                pulled = await pull_files(client, None, cycle=cycle_text(cycle))
+                file_counts[bank.slug] = len(pulled)
+                if not pulled:
+                    faults.append(f"{bank.slug} found no file")
+            except FileRejected as error:
+                faults.append(str(error))
+    report = await verified(node.pool, node.signing_keys)
+    if report.violation is not None:
+        faults.append(report.violation.text)
+    return DemoResult(
+        tally=tally,
+        cycle=cycle,
+        file_counts=file_counts,
+        took_s=took_s,
+        report=report,
+        faults=tuple(faults),
+    )
+
+
+def _till(guide: SandboxGuide, name: str, session: aiohttp.ClientSession) -> EngineClient:
+    caller = guide.caller(name)
+    credentials = Credentials.load(keyid=caller.keyid, alg=caller.alg, key=caller.key)
+    return EngineClient(guide.base_url, credentials, session=session)
+
+
+async def _first_payment(guide: SandboxGuide, till: Till, run: str) -> None:
+    """The first payment is made as people make it: from the picture on a phone."""
+    channel = next(caller.name for caller in guide.callers if caller.kind == "channel")
+    async with client_of(guide, channel) as phone:
+        picture = await phone.pay_code_image(guide.cards[0].id)
+    merchant = guide.caller(till.merchant_name)
+    payment = await till.client.pay(
+        pay_code=scan(picture),
+        order_no=f"{run}-first",
+        amount=1_990,
+        scenario="outpatient",
+        terminal_id=(merchant.terminals or ("T-01",))[0],
+    )
+    note(f"first payment from a scanned picture: {payment.id} {payment.status} {payment.cashier_text.zh}")
+
+
+async def _shop(city: SampleCity, guide: SandboxGuide, tills: list[Till], run: str, payments: int, node: Node) -> Tally:
+    holders = list(city.cardholders(CARDHOLDERS_DEFAULT))
+    shopper = Shopper(tills, _cards_in_order(guide), node.clock, run=run)
+    seed = int(node.clock.wall_s())
+    with progress_bar() as bar:
+        task = bar.add_task("Payments", total=payments)
+        plans = purchases(city.merchants, holders, count=payments * 4 + 100, seed=seed)
+        await shopper.shop(
+            plans,
+            until_captured=payments,
+            at_once=AT_ONCE,
+            progress=lambda captured: bar.update(task, completed=captured),
+        )
+    return shopper.tally
+
+
+def _cards_in_order(guide: SandboxGuide) -> dict[int, SandboxCard]:
+    """Cards by the city's own order, which is in the last eight digits of their device numbers."""
+    return {int(card.device_no[3:]): card for card in guide.cards}
+
+
+async def verified(pool: asyncpg.Pool, signing_keys: tuple[SigningKey, ...]) -> BooksReport:
+    """Check the books, with a bar."""
+    keys = {key.key_id: key.public_bytes for key in signing_keys}
+    with progress_bar() as bar:
+        tasks = {}
+
+        def progress(name: str, done: int, total: int) -> None:
+            if name not in tasks:
+                tasks[name] = bar.add_task(f"Verify {name}")
+            bar.update(tasks[name], completed=done, total=total)
+
+        return await verify_books(pool, public_keys=keys, progress=progress)
+
+
+def _show(result: DemoResult, guide: SandboxGuide, settings: Settings) -> None:
+    tally = result.tally
+    table = Table(title="What the city did", show_header=False)
+    table.add_row("captured payments", f"{tally.captured:,}")
+    table.add_row("captured", f"{tally.captured_fen / 100:,.2f} CNY")
+    table.add_row("refunded", f"{tally.refunded_fen / 100:,.2f} CNY")
+    table.add_row("purchases a second", f"{tally.purchases / result.took_s:,.0f}")
+    for code, count in tally.refusals.most_common():
+        table.add_row(f"refused: {code}", f"{count:,}")
+    table.add_row("cycle closed", cycle_text(result.cycle))
+    for bank, count in result.file_counts.items():
+        table.add_row(f"files pulled and checked: {bank}", str(count))
+    out.print(table)
+    out.print(f"API            {guide.base_url}")
+    out.print(f"documentation  {guide.base_url}/docs")
+    out.print(f"metrics        {guide.base_url}/metrics")
+    out.print(f"who to call as {settings.data_dir / FILE_NAME}")
+    for fault in result.faults:
+        err.print(f"FAILED: {fault}", markup=False)
+    out.print("books balance" if result.report.violation is None else "books DO NOT balance")

@@ -1,0 +1,89 @@
+"""Publishing a closed cycle: net positions, the banks' files, and the instant in which all of them become visible."""
+
+from collections.abc import Iterable
+
+from engine.codes.keys import SigningKey
+from engine.core.accounts import AccountId
+from engine.core.calendar import CycleNumber
+from engine.core.clearing import Movement, bank_of, has_own_bank, net_positions, route_account
+from engine.core.ids import BankId
+from engine.flows.build_files import build_files
+from engine.flows.close_cycle import LOCK_WAIT_S, seal_cycle
+from engine.store.clearing_session import ClearingSession
+from engine.store.clearing_store import (
+    Turnover,
+    insert_net,
+    load_banks,
+    load_fund_routes,
+    load_merchant_routes,
+    load_turnover,
+    publish_files,
+)
+
+
+async def publish_cycle(
+    session: ClearingSession, *, cycle: CycleNumber, signing_key: SigningKey, lock_wait_s: float = LOCK_WAIT_S
+) -> tuple[CycleNumber, ...]:
+    """Publish every closed cycle up to *cycle*, oldest first, and return those that were not published before.
+
+    Each step is kept when it is done, so after a crash the same call goes on where the last one stopped and makes the
+    same bytes. Publishing again changes nothing.
+
+    Locks: the closers' advisory lock until *session* ends; no row that a payment needs.
+
+    Raises:
+        ClearingBusy: another closer is at work.
+        AccountNotRouted: a merchant or a fund has no bank; nothing of its cycle is published.
+        Fault: the database cannot do it; the same call goes on where this one stopped.
+    """
+    await session.lock(wait_s=lock_wait_s)
+    due = tuple(closed for closed in (await session.load_state()).unpublished if closed <= cycle)
+    for closed in due:
+        await seal_cycle(session, cycle=closed, signing_key=signing_key)
+        await net_cycle(session, cycle=closed)
+        await build_files(session, cycle=closed, signing_key=signing_key)
+        await publish_files(session, cycle=closed, published_at=(await session.load_state()).now)
+    return due
+
+
+async def net_cycle(session: ClearingSession, *, cycle: CycleNumber) -> None:
+    """Work out and keep what a sealed cycle takes from each bank and gives to it, and the routes that this rests on.
+
+    Raises:
+        AccountNotRouted: a merchant or a fund has no bank.
+        Fault: the database cannot do it.
+    """
+    run = await session.load_run(cycle)
+    assert run is not None, "only a closed cycle is netted"
+    assert run.sealed_at is not None, "only a sealed cycle is netted"
+    if run.netted_at is not None:
+        return
+    funds = await load_fund_routes(session)
+    routes: dict[AccountId, BankId] = {}
+    movements: dict[tuple[BankId, BankId], Movement] = {}
+    async for turnover in load_turnover(session, cycle):
+        new = _accounts_of(turnover) - routes.keys()
+        routes |= {account: funds[account] for account in new & funds.keys()}
+        routes |= await load_merchant_routes(session, new - funds.keys())
+        _add(movements, turnover, routes)
+    positions = net_positions(movements.values(), [bank.id for bank in await load_banks(session)])
+    now = (await session.load_state()).now
+    await insert_net(session, cycle=cycle, netted_at=now, positions=positions, routes=routes)
+
+
+def _accounts_of(turnover: Iterable[Turnover]) -> set[AccountId]:
+    """The accounts whose bank has to be looked up."""
+    accounts = {account for moved in turnover for account in (moved.debit, moved.credit)}
+    return {route_account(account) for account in accounts if not has_own_bank(account)}
+
+
+def _add(
+    movements: dict[tuple[BankId, BankId], Movement],
+    turnover: Iterable[Turnover],
+    routes: dict[AccountId, BankId],
+) -> None:
+    """Fold accounts into their banks, so that memory does not grow with merchants times funds."""
+    for moved in turnover:
+        pair = bank_of(moved.debit, routes), bank_of(moved.credit, routes)
+        before = movements.get(pair, Movement(*pair, 0, 0))
+        movements[pair] = Movement(*pair, before.count + moved.count, before.amount + moved.amount)

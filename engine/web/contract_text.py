@@ -1,0 +1,122 @@
+"""The contract's prose and its shared parts: conventions, headers, and how a request is signed."""
+
+from collections.abc import Mapping
+from string import Template
+from typing import Final
+
+from engine.codes.http_signature import NAME_LENGTH_MAX, SKEW_S, Algorithm
+from engine.core.ids import PREFIXES
+from engine.core.money import AMOUNT_FEN_MAX, AMOUNT_FEN_MIN, CURRENCY
+from engine.web.boundary import BODY_BYTES_MAX
+from engine.web.docs import STATIC
+from engine.web.examples import SIGNED
+from engine.web.operations import Tag
+
+TAGS: Final[Mapping[Tag, str]] = {
+    Tag.PAYMENTS: "支付 · For merchants: hospitals and pharmacies. Each sees only its own payments.",
+    Tag.CARDS: "社保卡 · For channels, agencies and operators.",
+    Tag.CLEARING: "清算 · For banks. Each sees only its own files and positions.",
+    Tag.SANDBOX: "沙箱 · Only where the engine runs as a sandbox; elsewhere these paths do not exist.",
+    Tag.OPEN: "公开 · No signature needed.",
+}
+
+_NAME_SCHEMA: Final = {"type": "string"}
+SECURITY_SCHEMES: Final = {
+    "SignatureInput": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "Signature-Input",
+        "description": "RFC 9421, section 4.1: the covered components and the parameters of the signature, in the"
+        " profile that the description of this API gives.",
+    },
+    "Signature": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "Signature",
+        "description": "RFC 9421, section 4.2: the signature, under the same label. Both headers are needed.",
+    },
+}
+PARAMETERS: Final = {
+    "IdempotencyKey": {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "required": True,
+        "description": f"A quoted string, or a bare token, of 1 to {NAME_LENGTH_MAX} printable ASCII characters;"
+        " new for each thing that is wanted done.",
+        "schema": _NAME_SCHEMA,
+        "example": SIGNED.headers["Idempotency-Key"],
+    },
+    "ContentDigest": {
+        "name": "Content-Digest",
+        "in": "header",
+        "description": "The SHA-256 of the body (RFC 9530). Required if there is a body.",
+        "schema": _NAME_SCHEMA,
+        "example": SIGNED.headers["Content-Digest"],
+    },
+    "Traceparent": {
+        "name": "traceparent",
+        "in": "header",
+        "description": "W3C Trace Context. Its trace id is kept; without it the engine makes one.",
+        "schema": {"type": "string", "pattern": "^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$"},
+    },
+    "AcceptLanguage": {
+        "name": "Accept-Language",
+        "in": "header",
+        "description": "`zh` first gives Chinese texts, everything else English ones.",
+        "schema": _NAME_SCHEMA,
+    },
+    "Range": {
+        "name": "Range",
+        "in": "header",
+        "description": "One range of bytes (RFC 9110, section 14).",
+        "schema": _NAME_SCHEMA,
+    },
+    "IfNoneMatch": {
+        "name": "If-None-Match",
+        "in": "header",
+        "description": "An `ETag` that the caller has.",
+        "schema": _NAME_SCHEMA,
+    },
+}
+HEADER_NAMES: Final[Mapping[str, str]] = {
+    "Traceparent": "traceparent",
+    "IdempotentReplayed": "Idempotent-Replayed",
+    "RetryAfter": "Retry-After",
+    "WWWAuthenticate": "WWW-Authenticate",
+    "ETag": "ETag",
+    "AcceptRanges": "Accept-Ranges",
+    "ContentRange": "Content-Range",
+    "ReprDigest": "Repr-Digest",
+}
+_HEADER_TEXTS: Final[Mapping[str, str]] = {
+    "Traceparent": "The trace id of the request, and a span id of the engine's own.",
+    "IdempotentReplayed": "`true` if the answer is that of an earlier request with the same key; else absent.",
+    "RetryAfter": "Seconds to wait before the same request is sent again.",
+    "WWWAuthenticate": "Always `Signature`.",
+    "ETag": "Names the bytes of the file; they never change.",
+    "AcceptRanges": "Always `bytes`.",
+    "ContentRange": "Which bytes these are.",
+    "ReprDigest": "SHA-256 of the whole file (RFC 9530).",
+}
+HEADERS: Final = {name: {"description": text, "schema": _NAME_SCHEMA} for name, text in _HEADER_TEXTS.items()}
+
+
+def description() -> str:
+    """The conventions, and the signing profile with an example that is computed."""
+    return Template((STATIC / "contract.md").read_text(encoding="utf-8")).substitute(
+        amount_min=AMOUNT_FEN_MIN,
+        amount_max=AMOUNT_FEN_MAX,
+        currency=CURRENCY,
+        prefixes=", ".join(f"`{prefix}`" for prefix in PREFIXES.values()),
+        body_kib=BODY_BYTES_MAX // 1024,
+        skew_s=SKEW_S,
+        name_max=NAME_LENGTH_MAX,
+        algorithms=", ".join(f"`{algorithm.value}`" for algorithm in Algorithm),
+        keyid=SIGNED.keyid,
+        secret=SIGNED.secret,
+        method=SIGNED.method,
+        target=SIGNED.target,
+        body=SIGNED.body,
+        base=SIGNED.base,
+        headers="\n".join(f"{name}: {value}" for name, value in SIGNED.headers.items()),
+    )

@@ -1,0 +1,322 @@
+"""What the contract says of each route and cannot be derived from the code: one entry a route."""
+
+import enum
+from collections.abc import Mapping
+from typing import Final, Literal
+
+import msgspec
+
+from engine.core.ids import IdKind
+from engine.core.refusals import Refusal
+from engine.web import docs
+from engine.web.field_notes import FILE_NAME_PATTERN, id_pattern
+from engine.web.lists import LIMIT_DEFAULT, LIMIT_MAX
+from engine.web.wire import (
+    STATUS_NAMES,
+    CancelRequest,
+    CancelView,
+    CaptureRequest,
+    CardView,
+    ClockRequest,
+    ClockView,
+    ManifestList,
+    NothingRequest,
+    PaymentList,
+    PaymentRequest,
+    PaymentView,
+    PositionList,
+    RefundList,
+    RefundRequest,
+    RefundView,
+)
+
+Schema = Mapping[str, object]
+
+
+class Tag(enum.StrEnum):
+    """Who a route is for."""
+
+    PAYMENTS = "payments"
+    CARDS = "cards"
+    CLEARING = "clearing"
+    SANDBOX = "sandbox"
+    OPEN = "open"
+
+
+class Parameter(msgspec.Struct, frozen=True, kw_only=True):
+    """One parameter of the path or the query."""
+
+    name: str
+    text: str
+    schema: Schema
+    place: Literal["path", "query"] = "query"
+
+
+class Operation(msgspec.Struct, frozen=True, kw_only=True):
+    """One route: what comes in, what goes out, and what it refuses beside what every such route refuses.
+
+    `response` is a struct, a schema where there is no struct, or None for a body that is no JSON.
+    """
+
+    tag: Tag
+    summary: str = ""  # where the handler's docstring says no more than its path
+    text: str = ""
+    parameters: tuple[Parameter, ...] = ()
+    request: type[msgspec.Struct] | None = None
+    status: int = 200
+    response: type[msgspec.Struct] | Schema | None = None
+    media_types: tuple[str, ...] = ("application/json",)
+    is_file: bool = False  # answers ranges and conditional requests
+    statuses: Mapping[int, str] = {}  # further answers without a problem document
+    refusals: tuple[Refusal, ...] = ()
+
+
+def _object(**properties: Schema) -> Schema:
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+def _texts(*values: str) -> Schema:
+    return {"type": "string", "enum": list(values)} if values else {"type": "string"}
+
+
+HEALTH: Final = _object(status=_texts("alive"))
+READINESS: Final = _object(
+    status=_texts("ready", "not_ready"),
+    failing={"type": "array", "items": _texts("lanes", "clock", "partitions", "database")},
+)
+KEY_SET: Final = _object(
+    keys={
+        "type": "array",
+        "items": _object(
+            kty=_texts("OKP"), crv=_texts("Ed25519"), use=_texts("sig"), alg=_texts("EdDSA"), kid=_texts(), x=_texts()
+        ),
+    }
+)
+
+PAYMENT_ID: Final = Parameter(
+    name="id",
+    text="The payment.",
+    schema={"type": "string", "pattern": id_pattern(IdKind.PAYMENT)},
+    place="path",
+)
+CARD_ID: Final = Parameter(
+    name="id",
+    text="The card.",
+    schema={"type": "string", "pattern": id_pattern(IdKind.CARD)},
+    place="path",
+)
+FILE_NAME: Final = Parameter(
+    name="name",
+    text="Name of a clearing file, as its manifest has it.",
+    schema={"type": "string", "pattern": FILE_NAME_PATTERN},
+    place="path",
+)
+PAGE: Final = (
+    Parameter(
+        name="limit",
+        text="How many items at most.",
+        schema={"type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_DEFAULT},
+    ),
+    Parameter(name="cursor", text="`next_cursor` of the page before.", schema=_texts()),
+)
+BUSINESS_DATE: Final = Parameter(
+    name="business_date",
+    text="Only this business date.",
+    schema={"type": "string", "format": "date"},
+)
+
+MERCHANT: Final = (Refusal.NOT_FOUND,)  # of every other caller
+_OWN_PAYMENT: Final = (*MERCHANT, Refusal.PAYMENT_NOT_FOUND)
+_PAYING: Final = (
+    *MERCHANT,
+    Refusal.MERCHANT_SUSPENDED,
+    Refusal.TERMINAL_UNKNOWN,
+    Refusal.SCENARIO_NOT_ENABLED,
+    Refusal.ORDER_ALREADY_PAID,
+    Refusal.ORDER_NUMBER_USED,
+    Refusal.ORDER_CANCELLED,
+    Refusal.PAY_CODE_MALFORMED,
+    Refusal.PAY_CODE_FOREIGN,
+    Refusal.PAY_CODE_WRONG,
+    Refusal.PAY_CODE_EXPIRED,
+    Refusal.PAY_CODE_USED,
+    Refusal.DEVICE_REVOKED,
+    Refusal.CARD_REPORTED_LOST,
+    Refusal.CARD_NOT_USABLE,
+    Refusal.PAYMENT_NOT_ENABLED,
+    Refusal.TOO_MANY_ATTEMPTS,
+    Refusal.INSUFFICIENT_FUNDS,
+)
+
+OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
+    ("POST", "/v1/payments"): Operation(
+        tag=Tag.PAYMENTS,
+        summary="Pay or reserve the amount of one scanned code.",
+        text="An attempt that the cardholder's side forbids is stored as a declined payment: the problem names it in"
+        " `payment_id`, and the order number stays free.",
+        request=PaymentRequest,
+        status=201,
+        response=PaymentView,
+        refusals=_PAYING,
+    ),
+    ("GET", "/v1/payments"): Operation(
+        tag=Tag.PAYMENTS,
+        parameters=(
+            Parameter(name="order_no", text="Only this order.", schema=_texts()),
+            Parameter(name="status", text="Only this state.", schema=_texts(*STATUS_NAMES.values())),
+            BUSINESS_DATE,
+            *PAGE,
+        ),
+        response=PaymentList,
+        refusals=MERCHANT,
+    ),
+    ("POST", "/v1/payments/cancel"): Operation(
+        tag=Tag.PAYMENTS,
+        summary="Make sure that an order is not paid.",
+        text="Voids or refunds what was paid. A payment that arrives later for this order is refused.",
+        request=CancelRequest,
+        response=CancelView,
+        refusals=MERCHANT,
+    ),
+    ("GET", "/v1/payments/{id}"): Operation(
+        tag=Tag.PAYMENTS,
+        parameters=(PAYMENT_ID,),
+        response=PaymentView,
+        refusals=_OWN_PAYMENT,
+    ),
+    ("POST", "/v1/payments/{id}/capture"): Operation(
+        tag=Tag.PAYMENTS,
+        summary="Take what is on hold, or some of it.",
+        parameters=(PAYMENT_ID,),
+        request=CaptureRequest,
+        response=PaymentView,
+        refusals=(*_OWN_PAYMENT, Refusal.PAYMENT_STATE_CONFLICT, Refusal.CAPTURE_EXCEEDS_AUTHORIZATION),
+    ),
+    ("POST", "/v1/payments/{id}/void"): Operation(
+        tag=Tag.PAYMENTS,
+        summary="Let go of a hold.",
+        text="What was captured of it before stands.",
+        parameters=(PAYMENT_ID,),
+        request=NothingRequest,
+        response=PaymentView,
+        refusals=(*_OWN_PAYMENT, Refusal.PAYMENT_STATE_CONFLICT),
+    ),
+    ("POST", "/v1/payments/{id}/refunds"): Operation(
+        tag=Tag.PAYMENTS,
+        summary="Give back some or all of what was captured.",
+        parameters=(PAYMENT_ID,),
+        request=RefundRequest,
+        status=201,
+        response=RefundView,
+        refusals=(
+            *_OWN_PAYMENT,
+            Refusal.ORDER_NUMBER_USED,
+            Refusal.PAYMENT_STATE_CONFLICT,
+            Refusal.REFUND_EXCEEDS_PAYMENT,
+            Refusal.REFUND_WINDOW_CLOSED,
+        ),
+    ),
+    ("GET", "/v1/payments/{id}/refunds"): Operation(
+        tag=Tag.PAYMENTS,
+        summary="The refunds of a payment, newest first.",
+        parameters=(PAYMENT_ID, *PAGE),
+        response=RefundList,
+        refusals=_OWN_PAYMENT,
+    ),
+    ("POST", "/v1/cards/{id}/loss-report"): Operation(
+        tag=Tag.CARDS,
+        text="For channels, agencies and operators.",
+        parameters=(CARD_ID,),
+        request=NothingRequest,
+        response=CardView,
+        refusals=(Refusal.NOT_FOUND, Refusal.CARD_NOT_USABLE),
+    ),
+    ("POST", "/v1/cards/{id}/reinstate"): Operation(
+        tag=Tag.CARDS,
+        summary="Let a card that was reported lost pay again.",
+        text="For channels, agencies and operators.",
+        parameters=(CARD_ID,),
+        request=NothingRequest,
+        response=CardView,
+        refusals=(Refusal.NOT_FOUND, Refusal.CARD_NOT_USABLE),
+    ),
+    ("GET", "/v1/clearing/files"): Operation(
+        tag=Tag.CLEARING,
+        text="For banks: the caller's own files only.",
+        parameters=(
+            BUSINESS_DATE,
+            Parameter(name="cycle", text="Only this cycle, such as `20261124-01`.", schema=_texts()),
+            Parameter(name="kind", text="Only this kind.", schema=_texts("COLLECT", "CREDIT", "NET")),
+            Parameter(name="form", text="Only this form.", schema=_texts("flat")),
+            *PAGE,
+        ),
+        response=ManifestList,
+        refusals=(Refusal.NOT_FOUND,),
+    ),
+    ("GET", "/v1/clearing/files/{name}"): Operation(
+        tag=Tag.CLEARING,
+        text="For banks. Byte-identical for ever; check it against its manifest.",
+        parameters=(FILE_NAME,),
+        media_types=("text/plain",),
+        is_file=True,
+        refusals=(Refusal.NOT_FOUND, Refusal.CLEARING_FILE_NOT_READY),
+    ),
+    ("GET", "/v1/clearing/positions"): Operation(
+        tag=Tag.CLEARING,
+        text="For banks: the caller's own positions only.",
+        parameters=(BUSINESS_DATE, *PAGE),
+        response=PositionList,
+        refusals=(Refusal.NOT_FOUND,),
+    ),
+    ("GET", "/v1/keys"): Operation(tag=Tag.OPEN, response=KEY_SET),
+    ("GET", "/healthz"): Operation(tag=Tag.OPEN, response=HEALTH),
+    ("GET", "/readyz"): Operation(
+        tag=Tag.OPEN,
+        response=READINESS,
+        statuses={503: "Payments cannot be made; `failing` says what is missing."},
+    ),
+    ("GET", "/metrics"): Operation(tag=Tag.OPEN, summary="Metrics for Prometheus.", media_types=("text/plain",)),
+    ("GET", "/openapi.json"): Operation(tag=Tag.OPEN, response={"type": "object"}),
+    ("GET", "/docs"): Operation(
+        tag=Tag.OPEN,
+        parameters=(
+            Parameter(name="lang", text="Language; else `Accept-Language` decides.", schema=_texts(*docs.LANGUAGES)),
+        ),
+        media_types=("text/html",),
+    ),
+    ("GET", "/docs/{file}"): Operation(
+        tag=Tag.OPEN,
+        parameters=(Parameter(name="file", text="Name of a file.", schema=_texts(*sorted(docs.FILES)), place="path"),),
+        media_types=tuple(sorted({file.content_type for file in docs.FILES.values()})),
+        refusals=(Refusal.NOT_FOUND,),
+    ),
+    ("GET", "/problems/{slug}"): Operation(
+        tag=Tag.OPEN,
+        parameters=(
+            Parameter(
+                name="slug",
+                text="A problem's `code`.",
+                schema=_texts(*sorted(refusal.slug for refusal in Refusal)),
+                place="path",
+            ),
+        ),
+        media_types=("text/html",),
+        refusals=(Refusal.NOT_FOUND,),
+    ),
+    ("GET", r"/v1/cards/{id}/pay-code.{extension:svg|png}"): Operation(
+        tag=Tag.SANDBOX,
+        parameters=(
+            CARD_ID,
+            Parameter(name="extension", text="Kind of picture.", schema=_texts("png", "svg"), place="path"),
+            Parameter(name="as", text="Kind of code.", schema={**_texts("qr", "code128"), "default": "qr"}),
+        ),
+        media_types=("image/png", "image/svg+xml"),
+        refusals=(Refusal.NOT_FOUND,),
+    ),
+    ("POST", "/v1/sandbox/clock"): Operation(tag=Tag.SANDBOX, request=ClockRequest, response=ClockView),
+    ("GET", "/v1/sandbox/clock"): Operation(
+        tag=Tag.SANDBOX,
+        summary="Business time, and the open business date.",
+        response=ClockView,
+    ),
+}

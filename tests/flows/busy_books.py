@@ -1,0 +1,125 @@
+"""Books in which everything that can happen has happened, over several cycles, and ways to damage them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+import msgspec
+
+from engine.core.accounts import pool_fund
+from engine.core.calendar import CycleNumber
+from engine.core.commands import Authorize, FundShare
+from engine.core.ids import PaymentId
+from engine.ledger.router import Ledger
+from engine.store.lane_session import LaneSessions
+from tests.builders import REGION, World, a_world
+
+FUND = pool_fund(REGION // 100 * 100, 310100)
+
+
+@asynccontextmanager
+async def a_ledger(dsn: str, *, lane_count: int = 2) -> AsyncIterator[Ledger]:
+    """A ledger that serves until the end of the block."""
+    ledger = Ledger(LaneSessions(dsn, node="test"), lane_count=lane_count)
+    await ledger.open()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(ledger.run())
+        try:
+            yield ledger
+        finally:
+            ledger.close()
+
+
+class BusyBooks(msgspec.Struct, frozen=True, kw_only=True):
+    """Payments of `busy_books`, by what became of them."""
+
+    world: World
+    captured: PaymentId  # at once, with a fund, a personal account and a bank card
+    held: PaymentId
+    refunded_later: PaymentId  # captured in the first cycle, from two tenders; given back in the second
+    declined: PaymentId
+    first_cycle: CycleNumber
+
+
+async def busy_books(dsn: str, sql: asyncpg.Connection) -> BusyBooks:
+    """Two business dates, three cycles, two lanes, every command."""
+    world = await a_world(sql)
+    first_cycle = CycleNumber(await sql.fetchval("SELECT cycle FROM control"))
+    async with a_ledger(dsn) as ledger:
+        for card in range(4):
+            await ledger.submit(world.open_account(card=card, amount=1_000))
+        captured = await _paid(ledger, insured(world.authorize(card=0, amount=1_500)))
+        refunded = await _paid(ledger, world.authorize(card=1, amount=1_200))
+        declined = await _paid(ledger, world.authorize(card=2, amount=10_000_000, order_no="too-much"))
+        await _paid(ledger, world.authorize(card=2, amount=40, order_no="too-much"))
+        parts = await _paid(ledger, world.authorize(card=2, amount=900, capture=False))
+        await ledger.submit(world.capture(parts, amount=100, final=False))
+        voided = await _paid(ledger, world.authorize(card=3, amount=2_000, capture=False))
+        await ledger.submit(world.void(voided))
+        lapsing = await _paid(ledger, world.authorize(card=3, amount=70, capture=False, hold_s=60))
+        lapsing_part = await _paid(ledger, world.authorize(card=3, amount=80, capture=False, hold_s=60))
+        await ledger.submit(world.capture(lapsing_part, amount=30, final=False))
+        await close_cycle(sql)
+
+        await ledger.submit(world.capture(parts, amount=500, final=False))
+        await ledger.submit(world.refund(refunded, amount=300))
+        await ledger.submit(world.refund(refunded, amount=900))
+        replayed = world.authorize(card=0, amount=33)
+        await asyncio.gather(*(ledger.submit(replayed) for _ in range(3)))
+        await ledger.submit(world.cancel("never-seen"))
+        await ledger.submit(world.authorize(order_no="never-seen"))
+        paid_order = world.authorize(card=1, amount=55)
+        await ledger.submit(paid_order)
+        await ledger.submit(world.cancel(paid_order.order_no))
+        held_order = world.authorize(card=1, amount=66, capture=False)
+        await ledger.submit(held_order)
+        await ledger.submit(world.cancel(held_order.order_no))
+        part_order = world.authorize(card=1, amount=88, capture=False)
+        await ledger.submit(world.capture(await _paid(ledger, part_order), amount=8, final=False))
+        await ledger.submit(world.cancel(part_order.order_no))
+        await close_cycle(sql, next_day=True)
+
+        await ledger.submit(world.capture(parts))
+        await ledger.submit(world.refund(captured, amount=10))
+        await sql.execute("UPDATE control SET sandbox_offset_us = 3600000000")
+        for payment in (lapsing, lapsing_part):
+            await ledger.submit(world.expire(payment))
+        held = await _paid(ledger, world.authorize(card=2, amount=120, capture=False))
+        later = await _paid(ledger, world.authorize(card=3, amount=130, capture=False))
+        await ledger.submit(world.capture(later, amount=100))
+        await ledger.submit(world.report_loss(card=3))
+        await ledger.submit(world.authorize(card=3))
+    return BusyBooks(
+        world=world,
+        captured=captured,
+        held=held,
+        refunded_later=refunded,
+        declined=declined,
+        first_cycle=first_cycle,
+    )
+
+
+def insured(command: Authorize, *, amount: int = 200) -> Authorize:
+    """The same payment, of which the pooled fund pays *amount*."""
+    return msgspec.structs.replace(command, fund_shares=(FundShare(FUND, 310100, amount),))
+
+
+async def close_cycle(sql: asyncpg.Connection, *, next_day: bool = False) -> None:
+    """Open the next cycle; no lane may be in the middle of a batch."""
+    await sql.execute(
+        """
+        UPDATE control
+           SET business_date = business_date + $1::integer,
+               cycle = CASE WHEN $1 = 0 THEN cycle + 1
+                            ELSE to_char(business_date + $1::integer, 'YYYYMMDD')::bigint * 100 + 1 END
+        """,
+        int(next_day),
+    )
+
+
+async def _paid(ledger: Ledger, command: Authorize) -> PaymentId:
+    """Submit a payment; its id, declined ones included."""
+    outcome = await ledger.submit(command)
+    assert outcome.answer.payment is not None
+    return outcome.answer.payment.id

@@ -1,0 +1,32 @@
+"""What the documentation shows is what the code does."""
+
+import re
+from pathlib import Path
+
+from engine.core.payments import TRANSITIONS
+from engine.core.scenarios import SCENARIOS
+
+ROOT = Path(__file__).parents[2]
+ARROW = re.compile(r"^([A-Z_]+)\s+--([a-z_]+)-->\s+([A-Z_]+)$", re.MULTILINE)
+
+
+def test_the_diagram_shows_every_transition() -> None:
+    drawn = set(ARROW.findall((ROOT / "engine" / "README.md").read_text()))
+    assert drawn == {(before.name, move.value, after.name) for (before, move), after in TRANSITIONS.items()}
+
+
+def test_the_commands_are_single_lines_of_the_promised_shape() -> None:
+    text = (ROOT / "README.md").read_text()
+    run, test = (
+        re.search(rf"^## {title}$.*?^```\w*\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+        for title in ("Run it", "Test it")
+    )
+    assert run is not None
+    assert test is not None
+    assert re.fullmatch(r"[^\n]+engine demo\n", run[1])
+    assert re.fullmatch(r"[^\n]+&& \.venv/bin/pytest\n", test[1])
+
+
+def test_the_readme_names_every_scenario() -> None:
+    text = (ROOT / "README.md").read_text()
+    assert all(scenario.name in text for scenario in SCENARIOS)
