@@ -87,6 +87,7 @@ async def engine_keys(pool: asyncpg.Pool, keyring: Keyring, ids: IdSource, *, no
 class Books(msgspec.Struct, frozen=True):
     """What the commands work with that need no lanes."""
 
+    database_url: str
     pool: asyncpg.Pool
     signing_keys: tuple[SigningKey, ...]
     valkey: "aioredis.Redis | None"
@@ -108,7 +109,8 @@ async def open_books(settings: Settings, addresses: Addresses) -> AsyncIterator[
         if valkey is not None:
             stack.push_async_callback(valkey.aclose)
         now = (await Reads(pool).business_now()).clock
-        yield Books(pool, await engine_keys(pool, keyring, IdSource(), now=now), valkey)
+        keys = await engine_keys(pool, keyring, IdSource(), now=now)
+        yield Books(addresses.database_url, pool, keys, valkey)
 
 
 @asynccontextmanager
@@ -149,13 +151,14 @@ async def open_node(settings: Settings, addresses: Addresses) -> AsyncIterator[N
 
         async def catch_up() -> None:
             await sweep_holds(ledger, reads)
-            await close_due_cycles(pool, keys[0])
+            await close_due_cycles(addresses.database_url, keys[0])
 
         stopping = asyncio.Event()
         running = asyncio.create_task(ledger.run())
         running.add_done_callback(lambda _: stopping.set())
         stack.push_async_callback(_finish, ledger, running)
         yield Node(
+            database_url=addresses.database_url,
             ledger=ledger,
             pool=pool,
             reads=reads,
@@ -200,7 +203,7 @@ async def open_workers(node: Node) -> AsyncIterator[None]:
     stopping = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(run_hold_sweeper(node.ledger, node.reads, stopping))
-        tasks.create_task(run_timetable(node.pool, node.signing_keys[0], stopping))
+        tasks.create_task(run_timetable(node.database_url, node.signing_keys[0], stopping))
         try:
             yield
         finally:

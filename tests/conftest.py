@@ -15,6 +15,27 @@ from engine.store.connection import READ_SETTINGS, connect
 from engine.store.migrations import migrate
 
 TEMPLATE = "engine_template"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options of this suite."""
+    parser.addoption("--full", action="store_true", help="run the long fault campaigns in full")
+    parser.addoption("--seed", type=int, default=None, help="seed of the fault campaigns, as an earlier run printed it")
+    parser.addoption("--rewrite-golden", action="store_true", help="write the golden files anew")
+
+
+@pytest.fixture
+def is_full(request: pytest.FixtureRequest) -> bool:
+    """Whether long campaigns run in full."""
+    return bool(request.config.getoption("--full"))
+
+
+@pytest.fixture
+def rewrite_golden(request: pytest.FixtureRequest) -> bool:
+    """Whether golden files are to be written instead of compared."""
+    return bool(request.config.getoption("--rewrite-golden"))
+
+
 _numbers = itertools.count(1)
 
 

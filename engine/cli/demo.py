@@ -5,7 +5,6 @@ import time
 from typing import Annotated, Final
 
 import aiohttp
-import asyncpg
 import msgspec
 import typer
 from rich.table import Table
@@ -86,7 +85,7 @@ async def _demonstrate(node: Node, guide: SandboxGuide, payments: int) -> DemoRe
         tally = await _shop(city, guide, tills, run, payments, node)
         took_s = time.perf_counter() - started
     faults += tally.surprises
-    cycle = await close_and_publish(node.pool, node.signing_keys[0])
+    cycle = await close_and_publish(node.database_url, node.signing_keys[0])
     file_counts = {}
     for bank in city.banks:
         async with client_of(guide, bank.slug) as client:
@@ -97,7 +96,7 @@ async def _demonstrate(node: Node, guide: SandboxGuide, payments: int) -> DemoRe
                     faults.append(f"{bank.slug} found no file")
             except FileRejected as error:
                 faults.append(str(error))
-    report = await verified(node.pool, node.signing_keys)
+    report = await verified(node.database_url, node.signing_keys)
     if report.violation is not None:
         faults.append(report.violation.text)
     return DemoResult(
@@ -153,7 +152,7 @@ def _cards_in_order(guide: SandboxGuide) -> dict[int, SandboxCard]:
     return {int(card.device_no[3:]): card for card in guide.cards}
 
 
-async def verified(pool: asyncpg.Pool, signing_keys: tuple[SigningKey, ...]) -> BooksReport:
+async def verified(database_url: str, signing_keys: tuple[SigningKey, ...]) -> BooksReport:
     """Check the books, with a bar."""
     keys = {key.key_id: key.public_bytes for key in signing_keys}
     with progress_bar() as bar:
@@ -164,7 +163,7 @@ async def verified(pool: asyncpg.Pool, signing_keys: tuple[SigningKey, ...]) -> 
                 tasks[name] = bar.add_task(f"Verify {name}")
             bar.update(tasks[name], completed=done, total=total)
 
-        return await verify_books(pool, public_keys=keys, progress=progress)
+        return await verify_books(database_url, public_keys=keys, progress=progress)
 
 
 def _show(result: DemoResult, guide: SandboxGuide, settings: Settings) -> None:

@@ -32,7 +32,7 @@ def verify(data_dir: DataDir = DATA_DIR, as_json: AsJson = False) -> None:
     async def run(services: Services) -> bool:
         await prepare_database(services.database_url)
         async with open_books(settings, addresses_of(services)) as books:
-            report = await verified(books.pool, books.signing_keys)
+            report = await verified(books.database_url, books.signing_keys)
         violation = report.violation
         if as_json:
             out.print_json(

@@ -19,7 +19,6 @@ from engine.core.accounts import (
 from engine.core.calendar import CycleNumber, cycle_text
 from engine.core.clearing import NetPosition, bank_of
 from engine.core.ids import BankId, CardId, PaymentId, RefundId, id_text, kind_number, region_of
-from engine.core.postings import PostingKind
 
 BANK_LEG: Final = "BANK"
 
@@ -43,10 +42,7 @@ class ItemType(enum.StrEnum):
     NET = "NET"  # a bank's net position, not an item
 
 
-_TYPES: Final = {PostingKind.PAY: ItemType.PAY, PostingKind.REFUND: ItemType.REFUND}
-
-
-class ClearingItem(msgspec.Struct, frozen=True):
+class ClearingItem(msgspec.Struct, frozen=True, gc=False):
     """One line of a clearing file. Units: fen. Banks are CNAPS numbers.
 
     Accounts are tokens: the card's or merchant's id, a fund's name, `settlement:` and a CNAPS number. They are
@@ -69,20 +65,20 @@ class ClearingItem(msgspec.Struct, frozen=True):
     remark: str
 
 
-class ClearedPosting(NamedTuple):
+class ClearedPosting(msgspec.Struct, frozen=True, gc=False):
     """A posting that is cleared, with what its line needs beside it."""
 
+    lane: int
     seq: int
     n: int
     payment: PaymentId
-    kind: int
     debit: AccountId
     credit: AccountId
     amount: int
     order_no: str
     payer: CardId
     at: datetime
-    refund: RefundId | None
+    refund: RefundId | None  # None: it pays
 
 
 class ClearingFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,8 +95,8 @@ class ClearingFile(msgspec.Struct, frozen=True, kw_only=True):
     credit_total: int  # of the lines that give to it
     size: int
     sha256: bytes
-    range_from: str  # where in the journal its items begin and end: lane.seq.n, or nothing
-    range_to: str
+    range_from: str  # the batches of its cycle, as lane.seq of each lane that had any: the first of each,
+    range_to: str  # and the last
     root: bytes  # of the cycle's seal
     key_id: str
     signature: bytes  # Ed25519 over `sha256`
@@ -124,7 +120,7 @@ class LineMaker:
         """*routes* as in `bank_of`; *cnaps* of every bank."""
         self._routes = routes
         self._cnaps = cnaps
-        self._ends: dict[AccountId | int, _End] = {}  # personal accounts by region: there are few, however many cards
+        self._ends: dict[AccountId | int, _End] = {}
 
     def item(self, posting: ClearedPosting) -> ClearingItem:
         """The line of a posting.
@@ -132,9 +128,9 @@ class LineMaker:
         Raises:
             AccountNotRouted: the bank of one of its accounts is not known.
         """
-        debit = self._end(posting.debit)
-        credit = self._end(posting.credit)
-        is_refund = posting.kind == PostingKind.REFUND
+        debit = self._ends.get(posting.debit) or self._end(posting.debit)
+        credit = self._ends.get(posting.credit) or self._end(posting.credit)
+        is_refund = posting.refund is not None
         source, merchant = (credit, debit) if is_refund else (debit, credit)
         payment_id = _text(posting.payment)
         card_id = _text(posting.payer)
@@ -142,7 +138,7 @@ class LineMaker:
             payment_id,
             posting.order_no,
             merchant.token,
-            _TYPES[PostingKind(posting.kind)],
+            ItemType.REFUND if is_refund else ItemType.PAY,
             source.leg,
             debit.bank,
             debit.token or card_id,
@@ -155,6 +151,7 @@ class LineMaker:
         )
 
     def _end(self, account: AccountId) -> _End:
+        """The end that an account makes. Those of personal accounts are kept by region: few, however many cards."""
         is_personal = kind_number(account) == AccountKind.PERSONAL_ACCOUNT
         key = region_of(account) if is_personal else account
         end = self._ends.get(key)

@@ -97,9 +97,20 @@ def _works_in(pid: int, folder: Path, programs: frozenset[str] | None) -> bool:
     with contextlib.suppress(OSError):
         if not Path(f"/proc/{pid}/cwd").samefile(folder):
             return False
-        program = Path(f"/proc/{pid}/exe").readlink().name.removesuffix(" (deleted)")
-        return programs is None or program in programs
+        return programs is None or _program_of(pid) in (None, *programs)
     return False
+
+
+def _program_of(pid: int) -> str | None:
+    """The name of the program, or None while a dying process gives its memory back.
+
+    The kernel takes the program's name before the memory and the working folder after it; a server cannot start
+    while an earlier one's shared memory is in use.
+    """
+    try:
+        return Path(f"/proc/{pid}/exe").readlink().name.removesuffix(" (deleted)")
+    except FileNotFoundError:
+        return None
 
 
 def _is_server_of(pid: int, cluster: Path) -> bool:

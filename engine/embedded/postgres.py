@@ -62,7 +62,6 @@ class EmbeddedPostgres(EmbeddedServer):
         (signal.SIGQUIT, 10.0),
         (signal.SIGKILL, 5.0),
     )
-    retry_words: ClassVar[Sequence[str]] = ('lock file "postmaster.pid"', "pre-existing shared memory block")
 
     def __init__(
         self,
@@ -114,7 +113,7 @@ class EmbeddedPostgres(EmbeddedServer):
             **SETTINGS,
             **self._extra_settings,
             "port": str(self.port),
-            "unix_socket_directories": f'"{sockets}"',
+            "unix_socket_directories": str(sockets),
         }
         arguments = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         return [str(program), "-D", _name_of(self.cluster, identity), *arguments]

@@ -26,8 +26,6 @@ ATTACH_PATIENCE_S: Final = 120.0
 CLAIM_PATIENCE_S: Final = 5.0
 # PostgreSQL replays up to max_wal_size after a crash, a minute on a slow disk.
 READY_PATIENCE_S: Final = 300.0
-# After a crash, processes that we cannot see (another pid namespace) may hold the data for a moment.
-RETRY_PATIENCE_S: Final = 5.0
 LOG_BYTES_MAX: Final = 16 * 2**20
 LOG_TAIL_BYTES: Final = 1_500
 LOG_TAIL_LINES: Final = 5
@@ -47,8 +45,6 @@ class EmbeddedServer(abc.ABC):
     death_signal: ClassVar[signal.Signals]
     # What to send to end it, each with the seconds it is given.
     stop_ladder: ClassVar[Sequence[tuple[signal.Signals, float]]]
-    # Words of a failed start that may be a matter of moments.
-    retry_words: ClassVar[Sequence[str]] = ()
 
     def __init__(
         self,
@@ -214,18 +210,13 @@ class EmbeddedServer(abc.ABC):
             raise
 
     def _run_until_ready(self, command: Sequence[str], identity: Identity) -> subprocess.Popen[bytes]:
-        retry_until = time.monotonic() + RETRY_PATIENCE_S
-        while True:
-            with self._open_log() as log:
-                log_start = log.tell()
-                process = self._spawn(command, self._home, identity, log)
-            if self._becomes_ready(process):
-                return process
-            end(process, self.stop_ladder)
-            said = self._log_since(log_start)
-            if time.monotonic() >= retry_until or not any(words in said for words in self.retry_words):
-                raise self._failed(f"the server of {self.data_dir} did not start: {said}")
-            time.sleep(POLL_S)
+        with self._open_log() as log:
+            log_start = log.tell()
+            process = self._spawn(command, self._home, identity, log)
+        if self._becomes_ready(process):
+            return process
+        end(process, self.stop_ladder)
+        raise self._failed(f"the server of {self.data_dir} did not start: {self._log_since(log_start)}")
 
     def _failed(self, problem: str) -> ServiceMissing:
         return ServiceMissing(self.service, problem, f"See {self._path('log')}, or set {self.url_variable}")

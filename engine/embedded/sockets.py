@@ -51,12 +51,13 @@ def empty(folder: Path) -> None:
 
 def _root(identity: Identity) -> Path:
     for root in (Path(tempfile.gettempdir()), Path("/tmp"), Path("/run")):  # noqa: S108  # never a fixed file in it
-        is_short = len(os.fsencode(root)) + _NAME_BYTES <= _FOLDER_BYTES_MAX
-        if is_short and root.is_dir() and os.access(root, os.W_OK | os.X_OK) and can_enter(root, identity):
+        # PostgreSQL's programs take a comma for the end of a host.
+        is_fit = len(os.fsencode(root)) + _NAME_BYTES <= _FOLDER_BYTES_MAX and "," not in str(root)
+        if is_fit and root.is_dir() and os.access(root, os.W_OK | os.X_OK) and can_enter(root, identity):
             return root
     raise ServiceMissing(
         "unix sockets",
-        f"uid {identity.uid} can reach no temporary folder with a short path",
+        f"uid {identity.uid} can reach no temporary folder with a short path without commas",
         f"Set TMPDIR to a folder that everybody may enter, its path at most {_FOLDER_BYTES_MAX - _NAME_BYTES} bytes",
     )
 

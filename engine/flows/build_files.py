@@ -21,8 +21,7 @@ PAGES_AHEAD: Final = 2
 CHUNKS_AT_ONCE: Final = 16
 GROUPS_BEHIND: Final = 4
 
-Page = tuple[int, list[ClearedPosting]]
-"""A lane, and some of its postings."""
+Page = list[ClearedPosting]
 
 
 async def build_files(session: ClearingSession, *, cycle: CycleNumber, signing_key: SigningKey) -> None:
@@ -61,7 +60,7 @@ async def _write(
             tasks.create_task(_read_pages(session, cycle, pages))
             tasks.create_task(_store_chunks(session, groups))
             while (page := await pages.get()) is not None:
-                files.add(*page)
+                files.add(page)
                 await _hand_over(chunks, groups, at_least=CHUNKS_AT_ONCE)
             files.add_net()
             manifests = files.finish(signing_key)

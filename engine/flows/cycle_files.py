@@ -1,7 +1,7 @@
 """All files of one cycle while they are written side by side: lines become bytes, bytes become chunks of one size."""
 
-import hashlib
-from collections.abc import Callable, Iterable
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, assert_never
 
 from engine.codes.keys import SigningKey
@@ -18,9 +18,6 @@ from engine.store.clearing_store import Chunk, NettedCycle
 from engine.store.faults import Fault
 
 LINES_AT_ONCE: Final = 128  # a file's lines are written together: one call for many is several times faster
-
-Place = tuple[int, int, int]
-"""Where in the journal a line comes from: lane, sequence, n."""
 
 
 class TotalsDiffer(Fault):
@@ -39,24 +36,18 @@ class FileBuilder:
         self.name = name
         self.bank = bank
         self.size = 0
-        self.first: Place | None = None
-        self.last: Place | None = None
         self._text = name.text
         self._writer = writer
         self._emit = emit
         self._waiting: list[ClearingItem] = []
         self._buffer = bytearray()
         self._part = 0
-        self._digest = hashlib.sha256()
         self._take(writer.begin())
 
-    def add(self, item: ClearingItem, place: Place | None) -> None:
-        """Write a line, some time before `finish`."""
-        if self.first is None:
-            self.first = place
-        self.last = place
-        self._waiting.append(item)
-        if len(self._waiting) == LINES_AT_ONCE:
+    def add(self, items: Sequence[ClearingItem]) -> None:
+        """Write some lines, some time before `finish`."""
+        self._waiting.extend(items)
+        if len(self._waiting) >= LINES_AT_ONCE:
             self._write_waiting()
 
     def finish(self) -> tuple[FileTrailer, bytes]:
@@ -66,7 +57,7 @@ class FileBuilder:
         if self._buffer:
             self._emit((self._text, self._part, bytes(self._buffer)))
             self._buffer.clear()
-        return self._writer.trailer, self._digest.digest()
+        return self._writer.trailer, self._writer.digest()
 
     def _write_waiting(self) -> None:
         if self._waiting:
@@ -74,7 +65,6 @@ class FileBuilder:
             self._waiting.clear()
 
     def _take(self, content: bytes) -> None:
-        self._digest.update(content)
         self.size += len(content)
         self._buffer += content
         while len(self._buffer) >= CHUNK_BYTES:
@@ -104,31 +94,30 @@ class CycleFiles:
         """The names of all files."""
         return [builder.name.text for builders in self._builders.values() for builder in builders]
 
-    def add(self, lane: int, postings: Iterable[ClearedPosting]) -> None:
-        """Write the lines of some postings."""
-        builders = self._builders
+    def add(self, postings: Sequence[ClearedPosting]) -> None:
+        """Write the lines of some postings: each to its debtor's file and to its creditor's."""
+        collected: dict[str, list[ClearingItem]] = defaultdict(list)
+        credited: dict[str, list[ClearingItem]] = defaultdict(list)
         for posting in postings:
             item = self._lines.item(posting)
-            place = (lane, posting.seq, posting.n)
-            for builder in builders[item.debit_bank, FileKind.COLLECT]:
-                builder.add(item, place)
-            for builder in builders[item.credit_bank, FileKind.CREDIT]:
-                builder.add(item, place)
+            collected[item.debit_bank].append(item)
+            credited[item.credit_bank].append(item)
+        self._add(FileKind.COLLECT, collected)
+        self._add(FileKind.CREDIT, credited)
 
     def add_net(self) -> None:
         """Write the lines of the net positions: to the bank's file, and to the settlement bank's."""
-        settlement_bank = _settlement_bank(self._netted)
-        items = net_items(
+        moved: dict[str, list[ClearingItem]] = defaultdict(list)
+        for item in net_items(
             self._netted.positions,
-            settlement_bank=settlement_bank,
+            settlement_bank=_settlement_bank(self._netted),
             cnaps=self._cnaps,
             cycle=self._run.cycle,
             at=self._run.closed_at,
-        )
-        for item in items:
-            for cnaps in (item.debit_bank, item.credit_bank):
-                for builder in self._builders[cnaps, FileKind.NET]:
-                    builder.add(item, None)
+        ):
+            moved[item.debit_bank].append(item)
+            moved[item.credit_bank].append(item)
+        self._add(FileKind.NET, moved)
 
     def finish(self, signing_key: SigningKey) -> list[ClearingFile]:
         """Write what is left, and make the manifests.
@@ -142,6 +131,11 @@ class CycleFiles:
             for kind in FileKind
             for builder in self._builders[self._cnaps[position.bank], kind]
         ]
+
+    def _add(self, kind: FileKind, items: Mapping[str, Sequence[ClearingItem]]) -> None:
+        for bank, some in items.items():
+            for builder in self._builders[bank, kind]:
+                builder.add(some)
 
     def _new(self, bank: BankId, kind: FileKind, form: str, emit: Callable[[Chunk], None]) -> FileBuilder:
         cnaps = self._cnaps[bank]
@@ -174,8 +168,8 @@ class CycleFiles:
             credit_total=trailer.credit_total,
             size=builder.size,
             sha256=sha256,
-            range_from=_place_text(builder.first),
-            range_to=_place_text(builder.last),
+            range_from=" ".join(f"{lane.lane}.{lane.first_seq}" for lane in self._netted.lanes),
+            range_to=" ".join(f"{lane.lane}.{lane.last_seq}" for lane in self._netted.lanes),
             root=self._netted.root,
             key_id=signing_key.key_id,
             signature=signing_key.sign(sha256),
@@ -202,7 +196,3 @@ def _check(name: FileName, trailer: FileTrailer, position: NetPosition) -> None:
             assert_never(name.kind)
     if not agrees:
         raise TotalsDiffer(f"{name.text} does not add up to its bank's position")
-
-
-def _place_text(place: Place | None) -> str:
-    return "{}.{}.{}".format(*place) if place is not None else ""

@@ -20,7 +20,7 @@ from engine.core.violations import Violation
 from engine.flows.verify_journal import Counts, JournalFollower, Progress
 from engine.flows.verify_references import PublicKeys, ReferenceCheck
 from engine.flows.verify_totals import TotalsCheck
-from engine.store.verify_store import VerifyStore, open_verify_store
+from engine.store.verify_store import SLICE_ROWS, VerifyStore, open_verify_store
 
 
 class BooksReport(msgspec.Struct, frozen=True):
@@ -30,15 +30,20 @@ class BooksReport(msgspec.Struct, frozen=True):
     violation: Violation | None
 
 
-async def verify_books(dsn: str, *, public_keys: PublicKeys | None, progress: Progress) -> BooksReport:
+async def verify_books(
+    dsn: str, *, public_keys: PublicKeys | None, progress: Progress, slice_rows: int = SLICE_ROWS
+) -> BooksReport:
     """Check the books behind *dsn*; *public_keys* are the engine's own, None to check no signature.
+
+    *progress* is told the name of a step, how much of it is done, and about how much there is (zero if nobody knows).
+    No more than about *slice_rows* of anything is in memory at a time.
 
     Raises:
         Fault: the database cannot answer; nothing is known about the books.
     """
     counts = Counts()
     try:
-        async with open_verify_store(dsn) as store:
+        async with open_verify_store(dsn, slice_rows=slice_rows) as store:
             violation = await _first_violation(store, counts, public_keys, progress)
     except ExceptionGroup as group:
         raise _first_of(group) from group

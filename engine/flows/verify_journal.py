@@ -1,10 +1,10 @@
 """Following the lanes: their chains are checked and their postings added up, from where the last time ended."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from itertools import groupby
 from operator import attrgetter
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -13,7 +13,6 @@ from engine.core.journal import EventRow, PostingRow
 from engine.core.violations import Violation, ViolationKind, Where
 from engine.store.verify_store import LaneHead, Stretch, VerifyStore
 
-EVENTS_PER_STRETCH: Final = 4_096
 STRETCHES_AHEAD: Final = 2
 
 Progress = Callable[[str, int, int], None]
@@ -41,6 +40,37 @@ class Counts(msgspec.Struct):
     files: int = 0
 
 
+class Read(NamedTuple):
+    """A stretch as it was read, and the link that it follows."""
+
+    link: Link
+    batches: Sequence[BatchRow]
+    postings: Sequence[PostingRow]
+    events: Sequence[EventRow]
+    stretch: Stretch
+
+
+Stretches = asyncio.Queue[Stretch | None]
+"""Stretches to fold; None is the end."""
+
+
+class Judging:
+    """Judges what was read last while the next is read: one judgement at a time."""
+
+    def __init__(self, tasks: asyncio.TaskGroup) -> None:
+        """Run judgements in *tasks*."""
+        self._tasks = tasks
+        self._running: asyncio.Task[Violation | None] | None = None
+
+    def start(self, judgement: Coroutine[None, None, Violation | None]) -> None:
+        """Begin a judgement; `verdict` has been asked for the one before."""
+        self._running = self._tasks.create_task(judgement)
+
+    async def verdict(self) -> Violation | None:
+        """What the judgement that was started last found."""
+        return await self._running if self._running is not None else None
+
+
 class JournalFollower:
     """Knows how far each lane has been followed. What lies before that is immutable, so it is read once.
 
@@ -60,67 +90,72 @@ class JournalFollower:
         """Follow every lane to its head; with no violation, the folds hold all of it."""
         heads = await self._store.lane_heads()
         self._counts.lanes = len(heads)
-        stretches: asyncio.Queue[Stretch | None] = asyncio.Queue(STRETCHES_AHEAD)
+        total = sum(head.seq for head in heads)
+        judged: Stretches = asyncio.Queue(STRETCHES_AHEAD)
         async with asyncio.TaskGroup() as tasks:
-            # The database adds up one stretch while the rows of the next are hashed here.
-            tasks.create_task(self._fold(stretches))
-            violation = await self._follow_all(heads, stretches)
-            await stretches.put(None)
-        self._progress("journal", self._counts.batches, sum(head.seq for head in heads))
+            # The database adds up what was judged, and sends what will be, while rows are hashed here.
+            tasks.create_task(self._fold(judged))
+            judging = Judging(tasks)
+            violation = None
+            for head in heads:
+                violation = await self._follow(head, judging, judged, total)
+                if violation is not None:
+                    break
+            violation = await judging.verdict() or violation
+            await judged.put(None)
+        self._progress("journal", self._counts.batches, total)
         return violation
 
-    async def _fold(self, stretches: "asyncio.Queue[Stretch | None]") -> None:
-        while (stretch := await stretches.get()) is not None:
+    async def _fold(self, judged: Stretches) -> None:
+        while (stretch := await judged.get()) is not None:
             await self._store.fold(stretch)
             self.folded[stretch.lane] = stretch.last_seq
 
-    async def _follow_all(
-        self, heads: Sequence[LaneHead], stretches: "asyncio.Queue[Stretch | None]"
-    ) -> Violation | None:
-        total = sum(head.seq for head in heads)
-        for head in heads:
-            if head.last_seq != head.seq:
-                return _truncated(head, f"batch {head.seq} as the last", f"batch {head.last_seq}")
-            link = self._links.get(head.lane, START)
-            while link.seq < head.seq:
-                batches = await self._store.batches(head.lane, link.seq, head.seq)
-                for part in _stretches(batches):
-                    violation = await self._check(link, part)
-                    if violation is not None:
-                        return violation
-                    await stretches.put(Stretch(head.lane, link.seq, part[-1].seq, part[0].cycle))
-                    link = self._links[head.lane] = after(part[-1])
-                    self._progress("journal", self._counts.batches, total)
-            if link.seq != head.seq:
-                return _truncated(head, f"batch {link.seq} or a later one as the last", f"batch {head.seq}")
-            if link.hash != head.head:
-                where = Where(table="lane", lane=head.lane, seq=head.seq)
-                return Violation(ViolationKind.CHAIN_LINK_BROKEN, where, link.hash.hex(), head.head.hex())
+    async def _follow(self, head: LaneHead, judging: Judging, judged: Stretches, total: int) -> Violation | None:
+        if head.last_seq != head.seq:
+            return _truncated(head, f"batch {head.seq} as the last", f"batch {head.last_seq}")
+        link = self._links.get(head.lane, START)
+        while link.seq < head.seq and (rows := await self._store.batches(head.lane, link.seq, head.seq)):
+            for batches in _stretches(rows, event_count_max=self._store.slice_rows):
+                stretch = Stretch(head.lane, link.seq, batches[-1].seq, batches[0].cycle)
+                postings = await self._store.postings(stretch)
+                read = Read(link, batches, postings, await self._store.events(stretch), stretch)
+                violation = await judging.verdict()
+                if violation is not None:
+                    return violation
+                judging.start(self._judge(read, judged))
+                link = self._links[head.lane] = after(batches[-1])
+                self._progress("journal", self._counts.batches, total)
+        if link.seq != head.seq:
+            return _truncated(head, f"batch {link.seq} or a later one as the last", f"batch {head.seq}")
+        if link.hash != head.head:
+            where = Where(table="lane", lane=head.lane, seq=head.seq)
+            return Violation(ViolationKind.CHAIN_LINK_BROKEN, where, link.hash.hex(), head.head.hex())
         return None
 
-    async def _check(self, link: Link, batches: Sequence[BatchRow]) -> Violation | None:
-        stretch = Stretch(batches[0].lane, link.seq, batches[-1].seq, batches[0].cycle)
-        postings = await self._store.postings(stretch)
-        events = await self._store.events(stretch)
-        postings_of: dict[int, list[PostingRow]] = {seq: list(rows) for seq, rows in groupby(postings, _seq)}
-        events_of: dict[int, list[EventRow]] = {seq: list(rows) for seq, rows in groupby(events, _seq)}
-        for batch in batches:
-            violation = batch_violation(link, batch, postings_of.get(batch.seq, ()), events_of.get(batch.seq, ()))
+    async def _judge(self, read: Read, judged: Stretches) -> Violation | None:
+        postings: dict[int, list[PostingRow]] = {seq: list(rows) for seq, rows in groupby(read.postings, _seq)}
+        events: dict[int, list[EventRow]] = {seq: list(rows) for seq, rows in groupby(read.events, _seq)}
+        link = read.link
+        for batch in read.batches:
+            violation = batch_violation(link, batch, postings.get(batch.seq, ()), events.get(batch.seq, ()))
             if violation is not None:
                 return violation
             link = after(batch)
-        self._counts.batches += len(batches)
-        self._counts.events += len(events)
-        self._counts.postings += len(postings)
+            await asyncio.sleep(0)  # let the sessions send what is asked next, so that the database is not idle
+        self._counts.batches += len(read.batches)
+        self._counts.events += len(read.events)
+        self._counts.postings += len(read.postings)
+        await judged.put(read.stretch)
         return None
 
 
-def _stretches(batches: Sequence[BatchRow]) -> Iterator[list[BatchRow]]:
+def _stretches(batches: Sequence[BatchRow], *, event_count_max: int) -> Iterator[list[BatchRow]]:
     """Cut a lane's batches where the cycle changes, and so that the rows of a stretch fit into memory."""
     part: list[BatchRow] = []
     event_count = 0
     for batch in batches:
-        if part and (event_count + batch.n > EVENTS_PER_STRETCH or batch.cycle != part[0].cycle):
+        if part and (event_count + batch.n > event_count_max or batch.cycle != part[0].cycle):
             yield part
             part, event_count = [], 0
         part.append(batch)

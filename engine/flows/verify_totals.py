@@ -5,16 +5,19 @@ together. So a statement sees a stored total and the very postings that led to i
 the folds, and the few that were committed since, which the statement adds itself. Nothing has to be looked at again.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from engine.core.calendar import CycleNumber
-from engine.core.payment_audit import payment_violation
+from engine.core.payment_audit import PaymentSeen, payment_violation
 from engine.core.violations import Violation, ViolationKind, Where, account_name, name_of
-from engine.flows.verify_journal import Counts, JournalFollower, Progress
+from engine.flows.verify_journal import Counts, JournalFollower, Judging, Progress
 from engine.store.verify_store import FIRST_ID, LAST_ID, TotalsFault, VerifyStore
 
 _TOTALS: Final = ("debits pending", "debits posted", "credits pending", "credits posted", "seq")
+
+PAYMENTS_AT_ONCE: Final = 128
 
 Compare = Callable[[bytes, bytes], Awaitable[Violation | None]]
 
@@ -53,17 +56,18 @@ class TotalsCheck:
 
     async def check_payments(self, about: int) -> Violation | None:
         """Every payment keeps the rules of `engine.core.payment_audit`, and every event's payment is there."""
+        async with asyncio.TaskGroup() as tasks:
+            judging = Judging(tasks)
 
-        async def compare(after: bytes, last: bytes) -> Violation | None:
-            for seen in await self._store.payments(after, last, self._journal.folded):
-                violation = payment_violation(seen)
-                if violation is not None:
-                    return violation
-                self._counts.payments += 1
-            self._progress("payments", self._counts.payments, about)
-            return None
+            async def compare(after: bytes, last: bytes) -> Violation | None:
+                seen = await self._store.payments(after, last, self._journal.folded)
+                violation = await judging.verdict()
+                if violation is None:
+                    judging.start(self._judge(seen, about))
+                return violation
 
-        return await self._each_slice("payment", compare)
+            violation = await self._each_slice("payment", compare)
+            return violation or await judging.verdict()
 
     async def check_nets(self) -> Violation | None:
         """The net positions of every cycle sum to zero, and they and its files are what its postings give.
@@ -81,6 +85,17 @@ class TotalsCheck:
             if violation is not None:
                 return violation
             self._counts.cycles += 1
+        return None
+
+    async def _judge(self, payments: Sequence[PaymentSeen], about: int) -> Violation | None:
+        for seen in payments:
+            violation = payment_violation(seen)
+            if violation is not None:
+                return violation
+            self._counts.payments += 1
+            if self._counts.payments % PAYMENTS_AT_ONCE == 0:
+                await asyncio.sleep(0)  # let the next slice be asked for
+        self._progress("payments", self._counts.payments, about)
         return None
 
     async def _net_violation(self, cycle: CycleNumber) -> Violation | None:

@@ -75,6 +75,9 @@ class FileWriter(Protocol):
     def end(self) -> bytes:
         """What comes after the lines."""
 
+    def digest(self) -> bytes:
+        """The SHA-256 of everything that was given out."""
+
 
 class BankFileFormat(msgspec.Struct, frozen=True, kw_only=True):
     """One format: what it is called, and both its directions."""

@@ -34,13 +34,14 @@ class FlatWriter:
     def __init__(self, heading: FileHeading) -> None:
         """A file that has no bytes yet."""
         self._heading = heading
-        self._digest = hashlib.sha256()
         self._totals = _Totals(heading)
+        self._before_trailer = hashlib.sha256()
+        self._digest = self._before_trailer
 
     @property
     def trailer(self) -> FileTrailer:
         """What the lines so far add up to."""
-        return self._totals.trailer(self._digest.hexdigest())
+        return self._totals.trailer(self._before_trailer.hexdigest())
 
     def begin(self) -> bytes:
         """The H record."""
@@ -73,7 +74,12 @@ class FlatWriter:
 
     def end(self) -> bytes:
         """The T record; it is not among the bytes that its digest is over."""
-        return _line("T", TRAILER, self.trailer)
+        self._digest = self._before_trailer.copy()
+        return self._digested(_line("T", TRAILER, self.trailer))
+
+    def digest(self) -> bytes:
+        """The SHA-256 of everything that was given out."""
+        return self._digest.digest()
 
     def _digested(self, written: bytes) -> bytes:
         self._digest.update(written)

@@ -1,7 +1,7 @@
 """The lane: load, decide, commit, for a whole batch at a time. The only way to move money."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
@@ -51,7 +51,7 @@ class SessionSource(Protocol):
 
 
 class InDoubt(msgspec.Struct, frozen=True):
-    """A batch whose COMMIT was not answered: kept until the books say what became of it."""
+    """A batch whose COMMIT was not answered yet: kept until it is, or until the books say what became of it."""
 
     seq: int
     head: bytes
@@ -85,9 +85,9 @@ class Lane:
         self._batch_max = batch_max
         self._on_batch = on_batch
         self._session: LaneSession | None = None
+        self._in_doubt: InDoubt | None = None
         self._now = datetime.min.replace(tzinfo=UTC)
-        self._delayed_count = 0
-        self._given_up = False
+        self._delayed: set[Entry] = set()
         self.is_serving = False
 
     async def open(self) -> None:
@@ -100,22 +100,37 @@ class Lane:
         self.is_serving = True
 
     async def run(self) -> None:
-        """Serve until the queue is closed and empty.
+        """Serve until the queue is closed and empty. However it ends, nothing that was submitted is left unanswered.
 
         Raises:
             Fenced: another session took this lane; this node must stop.
         """
         assert self._session is not None, "open comes first"
-        while not (self._queue.is_finished and self._delayed_count == 0) and not self._given_up:
-            await self._queue.wait_filled()
-            entries = self._take()
-            if entries:
-                await self._post(entries)
-            elif self._delayed_count:
-                await asyncio.sleep(REQUEUE_S)
+        entries: list[Entry] = []
+        try:
+            while not (self._queue.is_finished and not self._delayed):
+                await self._queue.wait_filled()
+                entries = self._take()
+                if entries:
+                    await self._post(entries)
+                elif self._delayed:
+                    await asyncio.sleep(REQUEUE_S)
+            await self._session.leave()
+        except StoreUnavailable as fault:
+            log.warning("lane.given_up", lane=self._session.lane, fault=str(fault))
+        finally:
+            self.is_serving = False
+            self._session.close()
+            self._queue.close()
+            for left in (entries, self._delayed, self._queue.take(len(self._queue))):
+                _fail(left, StoreUnavailable("the engine has stopped"))
+            self._delayed.clear()
+
+    async def leave(self) -> None:
+        """Give the lane back without having run."""
+        if self._session is not None:
+            await self._session.leave()
         self.is_serving = False
-        _fail(self._queue.take(len(self._queue)), StoreUnavailable("the engine has stopped"))
-        await self._session.leave()
 
     def _take(self) -> list[Entry]:
         """The next batch. A key is in a batch once; a command that nobody waits for any more is not started."""
@@ -140,6 +155,7 @@ class Lane:
 
         Raises:
             Fenced: another session took this lane.
+            StoreUnavailable: the engine is stopping and the database does not come back.
         """
         groups = [entries]
         runs = 0
@@ -156,12 +172,10 @@ class Lane:
                 else:
                     groups.extend([[entry] for entry in group] if runs >= RUNS_TOGETHER_MAX else [group])
             except ConnectionLost:
-                groups.append(await self._recover(None, group))
+                await self._recover(group)
             except StoreUnavailable as fault:
                 _fail(group, fault)
-            except Fenced as fault:
-                self.is_serving = False
-                _fail(group, StoreUnavailable(str(fault)))
+            except Fenced:
                 raise
             except Exception as error:  # a value that cannot be written, or a bug: the culprit's neighbours go on
                 if len(group) == 1:
@@ -174,14 +188,14 @@ class Lane:
         """One transaction. Returns what is left to run at once: nothing, or the batch without its strays.
 
         Raises:
-            Fault: nothing was committed.
+            Fault: nothing was committed; unless the connection was lost, the transaction is over.
         """
         session = self._session
         assert session is not None
         loop = asyncio.get_running_loop()
         started_at = loop.time()
-        await session.hold()
         try:
+            await session.hold()
             rows = await session.lock_and_claim(claim_rows(entries))
             claims, waiting = sort_claims(entries, rows)
             if not claims:
@@ -206,11 +220,15 @@ class Lane:
             await session.roll_back()
             raise
         commit_at = loop.time()
-        await self._commit(session, batch)
+        self._in_doubt = batch
+        await session.commit(batch.head)
+        self._in_doubt = None
         self._now = seen.now
+        for entry, outcome in batch.outcomes:
+            entry.succeed(outcome)
         self._later(waiting)
         done_at = loop.time()
-        self._on_batch(
+        self._tell(
             BatchDone(
                 lane=session.lane,
                 command_count=len(claims),
@@ -227,55 +245,51 @@ class Lane:
         await session.write_books(write)
         return InDoubt(session.seq + 1, write.hash, outcomes)
 
-    async def _commit(self, session: LaneSession, batch: InDoubt) -> None:
-        """Commit and hand out the outcomes; find out what became of it if the answer does not come."""
+    def _tell(self, done: BatchDone) -> None:
         try:
-            await session.commit(batch.head)
-        except ConnectionLost:
-            self._queue.put_again(await self._recover(batch, []))
-            return
-        for entry, outcome in batch.outcomes:
-            entry.succeed(outcome)
+            self._on_batch(done)
+        except Exception:  # the batch is committed: whoever watches must not make it run again
+            log.exception("lane.watcher_failed", lane=done.lane)
 
-    async def _recover(self, doubt: InDoubt | None, entries: list[Entry]) -> list[Entry]:
-        """Take the lane again after its session was lost, and settle what was in doubt.
+    async def _recover(self, entries: list[Entry]) -> None:
+        """Take the lane again after its session was lost, and settle the batch whose COMMIT was not answered.
 
-        Returns the entries that have to run again. Nothing new is taken meanwhile; a caller whose time is over has been
-        told so, and gets the stored answer when it repeats.
+        Nothing new is taken meanwhile. What has to run again goes through the queue, where a command that nobody waits
+        for any more is dropped; its caller has been told, and may repeat it with the same key.
 
         Raises:
-            Fenced: the lane's row is neither as before the batch nor as after it.
+            Fenced: the lane's row is neither as before the batch nor as after it, or another node's.
             StoreUnavailable: the engine is stopping and the database does not come back.
         """
-        before = self._session
+        before, doubt = self._session, self._in_doubt
         assert before is not None
         before.close()
         self.is_serving = False
         session = await self._reconnect(before.lane)
         self._session = session
-        self.is_serving = True
-        is_untouched = (session.seq, session.head) == (before.seq, before.head)
-        if doubt is None and is_untouched:
-            return entries
-        if doubt is not None and is_untouched:
-            log.info("lane.batch_not_committed", lane=session.lane, seq=doubt.seq)
-            return [entry for entry, _ in doubt.outcomes]
-        if doubt is not None and (session.seq, session.head) == (doubt.seq, doubt.head):
+        self._in_doubt = None
+        at = (session.seq, session.head)
+        if doubt is not None and at == (doubt.seq, doubt.head):
             log.info("lane.batch_was_committed", lane=session.lane, seq=doubt.seq)
             for entry, outcome in doubt.outcomes:
                 entry.succeed(outcome)
-            return []
-        raise Fenced(f"lane {session.lane} moved while it was held")
+            answered = {entry for entry, _ in doubt.outcomes}
+            entries = [entry for entry in entries if entry not in answered]
+        elif at != (before.seq, before.head):
+            raise Fenced(f"lane {session.lane} moved while it was held")
+        self._queue.put_again(entries)
+        self.is_serving = True
 
     async def _reconnect(self, lane: int) -> LaneSession:
         wait_s = RECONNECT_S_MIN
         while True:
             try:
                 return await self._sessions.open_same(lane)
+            except Fenced:
+                raise
             except Fault as fault:
                 log.warning("lane.reconnect_failed", lane=lane, fault=str(fault))
                 if self._queue.is_closed and wait_s >= RECONNECT_S_MAX:
-                    self._given_up = True
                     raise StoreUnavailable("stopping without a database") from fault
                 await asyncio.sleep(wait_s)
                 wait_s = min(wait_s * 2, RECONNECT_S_MAX)
@@ -291,14 +305,14 @@ class Lane:
             else:
                 again.append(entry)
         if again:
-            self._delayed_count += len(again)
+            self._delayed.update(again)
             loop.call_later(REQUEUE_S, self._put_again, again)
 
     def _put_again(self, entries: list[Entry]) -> None:
-        self._delayed_count -= len(entries)
-        self._queue.put_again(entries)
+        self._queue.put_again([entry for entry in entries if entry in self._delayed])
+        self._delayed.difference_update(entries)
 
 
-def _fail(entries: list[Entry], error: Exception) -> None:
+def _fail(entries: Iterable[Entry], error: Exception) -> None:
     for entry in entries:
         entry.fail(error)

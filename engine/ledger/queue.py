@@ -76,18 +76,23 @@ class LaneQueue:
         self._filled.set()
 
     def put_again(self, entries: list[Entry]) -> None:
-        """Give back entries that were taken: they go first, and are never too many."""
+        """Give back entries that were taken: they are never too many."""
         self._again.extend(entries)
         self._size += len(entries)
         if entries:
             self._filled.set()
 
     def take(self, count_max: int) -> list[Entry]:
-        """Up to *count_max* entries, one caller after the other."""
+        """Up to *count_max* entries, one caller after the other.
+
+        What was given back goes first, but takes no more than half the room while others wait: it may come back again
+        and again, for a card that stays busy.
+        """
         taken: list[Entry] = []
-        while self._again and len(taken) < count_max:
-            taken.append(self._again.popleft())
         callers = self._by_caller
+        again_max = (count_max + 1) // 2 if callers else count_max
+        while self._again and len(taken) < again_max:
+            taken.append(self._again.popleft())
         while callers and len(taken) < count_max:
             caller, waiting = callers.popitem(last=False)
             taken.append(waiting.popleft())

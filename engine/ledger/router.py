@@ -42,27 +42,40 @@ class Ledger:
         self._waiting: dict[Entry, None] = {}
 
     async def open(self) -> None:
-        """Take the lanes.
+        """Take the lanes; all, or none.
 
         Raises:
             Fault: the database cannot be reached.
         """
-        for lane in self._lanes:
-            await lane.open()
+        try:
+            for lane in self._lanes:
+                await lane.open()
+        except BaseException:
+            for lane in self._lanes:
+                await lane.leave()
+            raise
 
     async def run(self) -> None:
-        """Serve until `close`, then finish what is queued.
+        """Serve until `close`, then finish what is queued. When one lane cannot go on, the others finish as well.
 
         Raises:
-            ExceptionGroup: of Fenced: this node must stop.
+            ExceptionGroup: of what ended a lane, such as Fenced: this node must stop.
         """
         watch = asyncio.create_task(self._watch())
         try:
-            async with asyncio.TaskGroup() as tasks:
-                for lane in self._lanes:
-                    tasks.create_task(lane.run())
+            # Not a TaskGroup: it would cancel the other lanes in the middle of a COMMIT.
+            ends = await asyncio.gather(*(self._serve(lane) for lane in self._lanes), return_exceptions=True)
         finally:
             watch.cancel()
+        errors = [end for end in ends if isinstance(end, Exception)]
+        if errors:
+            raise ExceptionGroup("a lane cannot go on", errors)
+
+    async def _serve(self, lane: Lane) -> None:
+        try:
+            await lane.run()
+        finally:
+            self.close()
 
     def close(self) -> None:
         """Take nothing new."""

@@ -53,6 +53,12 @@ class ClearingReads:
             )
         return [_file_of(row) for row in rows]
 
+    async def all_files(self, *, count: int) -> list[ClearingFile]:
+        """Every bank's published files, newest first, for the operator."""
+        with translated():
+            rows = await self._pool.fetch(self._queries["published_files"], count)
+        return [_file_of(row) for row in rows]
+
     async def file(self, bank: BankId, name: str) -> ClearingFile | None:
         """A bank's published file."""
         with translated():

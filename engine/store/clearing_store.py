@@ -53,6 +53,7 @@ class NettedCycle(msgspec.Struct, frozen=True, kw_only=True):
     positions: tuple[NetPosition, ...]
     banks: Mapping[BankId, Bank]
     routes: Mapping[AccountId, BankId]
+    lanes: tuple[LaneRange, ...]
     root: bytes
     previous_sha256: Mapping[tuple[BankId, FileKind, str], bytes]  # by bank, kind and form
 
@@ -160,15 +161,14 @@ async def load_netted_cycle(session: ClearingSession, cycle: CycleNumber) -> Net
             for row in rows
         },
         routes={AccountId(row["account"]): BankId(row["bank"]) for row in routes},
+        lanes=await load_lane_ranges(session, cycle),
         root=seal["root"],
         previous_sha256={(BankId(row["bank"]), FileKind(row["kind"]), row["form"]): row["sha256"] for row in previous},
     )
 
 
-async def load_cleared_postings(
-    session: ClearingSession, cycle: CycleNumber
-) -> AsyncIterator[tuple[int, list[ClearedPosting]]]:
-    """A cycle's cleared postings, page by page, each with its lane. Order: by lane, sequence and n."""
+async def load_cleared_postings(session: ClearingSession, cycle: CycleNumber) -> AsyncIterator[list[ClearedPosting]]:
+    """A cycle's cleared postings, page by page. Order: by lane, sequence and n."""
     for lane in await load_lane_ranges(session, cycle):
         after = (lane.first_seq, -1)
         while True:
@@ -184,7 +184,7 @@ async def load_cleared_postings(
                 PAGE_POSTINGS,
             )
             if rows:
-                yield lane.lane, [_posting_of(row) for row in rows]
+                yield [ClearedPosting(*row) if row[-1] is None else _refund_of(row) for row in rows]
             if len(rows) < PAGE_POSTINGS:
                 break
             after = (rows[-1]["seq"], rows[-1]["n"])
@@ -232,13 +232,12 @@ def _cnaps_text(cnaps: int) -> str:
     return f"{cnaps:012d}"
 
 
-def _posting_of(row: asyncpg.Record) -> ClearedPosting:
+def _refund_of(row: asyncpg.Record) -> ClearedPosting:
+    """The posting of a `cleared_postings` row, whose last column is the body of a refund's event."""
     *columns, body = row
-    if body is None:
-        return ClearedPosting._make((*columns, None))
     refund = remembered_of(body).answer.refund
     assert refund is not None, "a refund's postings and its record are one event's"
-    return ClearedPosting._make((*columns, refund.id))
+    return ClearedPosting(*columns, refund.id)  # type: ignore[call-arg]  # a row has the struct's fields in order
 
 
 def _file_row(file: ClearingFile) -> Row:

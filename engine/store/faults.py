@@ -39,7 +39,9 @@ class Fenced(Fault):
 
 
 _RUN_AGAIN = ("40", "55P03")
-_POISON = ("22", "23")
+_POISON = ("22", "23")  # the driver's own complaints about a value are 22000
+_SESSION_IS_OVER = ("08", "25", "57P")  # 25: read-only, or in a transaction that it cannot go on with
+_UNAVAILABLE = ("28", "3D", "53", "57", "58")
 
 
 @contextmanager
@@ -60,12 +62,12 @@ def translated() -> Iterator[None]:
             raise RunAgain(state) from error
         if state.startswith(_POISON):
             raise PoisonedBatch(state) from error
-        if state.startswith(("08", "57P")):
+        if state.startswith(_SESSION_IS_OVER):
             raise ConnectionLost(state) from error
-        if state.startswith(("25", "53", "57", "58")):
+        if state.startswith(_UNAVAILABLE):
             raise StoreUnavailable(state) from error
         raise
-    except asyncpg.DataError as error:
-        raise PoisonedBatch("client") from error
-    except (OSError, asyncpg.InterfaceError, TimeoutError) as error:
+    except (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+        # Time-outs are OSErrors; what the driver's own code trips over (a standby where a primary was wanted, a type
+        # that changed) is over with a new session as well.
         raise ConnectionLost(type(error).__name__) from error

@@ -12,12 +12,13 @@ from engine.core.books import AnswerKey, CodeUse, OrderKey
 from engine.core.calendar import CycleNumber
 from engine.core.ids import CardId, MerchantId, PaymentId
 from engine.store.connection import LANE_SETTINGS, connect
-from engine.store.faults import ConnectionLost, Fenced, RunAgain, StoreUnavailable, translated
+from engine.store.faults import ConnectionLost, Fault, Fenced, RunAgain, StoreUnavailable, translated
 from engine.store.rows import Row
 from engine.store.sql import Sql, load_queries, with_integers
 
 LANE_LOCK_CLASS: Final = 7_201  # of the advisory locks; any number that nothing else here uses
 LANE_ID_MAX: Final = 1_000
+LEAVE_S: Final = 5.0
 _PREPARED: Final = ("lock_and_claim", "read_books", "write_books")
 
 
@@ -59,10 +60,10 @@ class LaneSessions:
     """Opens the sessions of one node's lanes, never on a server that is behind what was seen before."""
 
     def __init__(self, dsn: str, *, node: str) -> None:
-        """Sessions to *dsn*; *node* is written on the lanes that they hold."""
+        """Sessions to *dsn*; *node* is written on the lanes that they hold, and no other node has that name."""
         self._dsn = dsn
         self._node = node
-        self._timeline = 0
+        self._timeline = ""
 
     async def open_any(self) -> "LaneSession":
         """Take the lowest lane that is free.
@@ -71,13 +72,17 @@ class LaneSessions:
             Fault: the database cannot be reached, or is not a primary of the newest timeline.
         """
         connection = await connect(self._dsn, LANE_SETTINGS, application_name="lane ?")
-        with translated():
-            for lane in range(1, LANE_ID_MAX + 1):
-                session = LaneSession(connection, lane)
-                if await session.try_lock():
-                    await self._take(session)
-                    return session
-        raise StoreUnavailable("every lane is taken")
+        try:
+            with translated():
+                for lane in range(1, LANE_ID_MAX + 1):
+                    session = LaneSession(connection, lane)
+                    if await session.try_lock():
+                        await self._take(session)
+                        return session
+            raise StoreUnavailable("every lane is taken")
+        except BaseException:
+            connection.terminate()
+            raise
 
     async def open_same(self, lane: int) -> "LaneSession":
         """Take one lane again after its session was lost; the earlier session is over once this returns.
@@ -85,13 +90,14 @@ class LaneSessions:
         A backend of the earlier session is ended, unless it waits for its standby: that commit is only waited for.
 
         Raises:
+            Fenced: another node has taken the lane meanwhile.
             Fault: the database cannot be reached, or the earlier session is not over yet.
         """
         connection = await connect(self._dsn, LANE_SETTINGS, application_name=f"lane {lane}")
         session = LaneSession(connection, lane)
         try:
             with translated():
-                await session.end_earlier()
+                await session.end_earlier(self._node)
                 if not await session.try_lock():
                     raise StoreUnavailable("the lane's earlier session is not over")
                 await self._take(session)
@@ -102,7 +108,7 @@ class LaneSessions:
 
     async def _take(self, session: "LaneSession") -> None:
         await session.take(self._node, self._timeline)
-        self._timeline = max(self._timeline, session.timeline)
+        self._timeline = session.timeline
 
 
 class LaneSession:
@@ -118,7 +124,7 @@ class LaneSession:
         self.seq = 0
         self.head = b""
         self.business_date = date.min  # what the next claim is filed under
-        self.timeline = 0
+        self.timeline = ""
         self._connection = connection
         self._queries = load_queries("lane")
         self._prepared: dict[str, Any] = {}
@@ -133,7 +139,6 @@ class LaneSession:
         """
         statement = with_integers(self._queries["hold"], lane=self.lane, epoch=self.epoch, seq=self.seq)
         if await self._execute(statement) != "SELECT 1":
-            await self.roll_back()
             raise Fenced(f"lane {self.lane}")
 
     async def lock_and_claim(self, claims: Sequence[Row]) -> list[asyncpg.Record]:
@@ -219,10 +224,11 @@ class LaneSession:
         """S4: make it durable. Nothing cancels or times this.
 
         Raises:
-            ConnectionLost: the answer is missing: `open_same` tells whether the batch is in the books.
+            RunAgain: the transaction had failed, and is rolled back.
+            ConnectionLost: anything else: `open_same` tells whether the batch is in the books.
         """
         self._has_warned = False
-        tag = await self._execute(self._queries["commit"])
+        tag = await self._end_transaction("commit")
         if tag != "COMMIT":
             raise RunAgain(f"the transaction had failed: {tag}")
         if self._has_warned:
@@ -233,8 +239,12 @@ class LaneSession:
         self.head = batch_hash
 
     async def roll_back(self) -> None:
-        """Give up the transaction; the lane's seq is as before."""
-        await self._execute(self._queries["roll_back"])
+        """Give up the transaction; the lane's seq is as before.
+
+        Raises:
+            ConnectionLost: the session is over, and the transaction with it.
+        """
+        await self._end_transaction("roll_back")
 
     def close(self) -> None:
         """End the session at once."""
@@ -243,21 +253,33 @@ class LaneSession:
     async def leave(self) -> None:
         """End the session politely; the lane is free for others."""
         with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-            await self._connection.close()
+            await self._connection.close(timeout=LEAVE_S)
 
     async def try_lock(self) -> bool:
         """True if the lane is this session's from now on."""
         locked: bool = await self._connection.fetchval(self._queries["try_lock"], LANE_LOCK_CLASS, self.lane)
         return locked
 
-    async def end_earlier(self) -> None:
-        """End what is left of earlier sessions of the lane."""
-        for row in await self._connection.fetch(self._queries["other_backends"], f"lane {self.lane}"):
+    async def end_earlier(self, node: str) -> None:
+        """End what is left of the earlier session of the lane, which was *node*'s.
+
+        Raises:
+            Fenced: another node's session took the lane after it.
+        """
+        holder = await self._connection.fetchrow(self._queries["holder"], self.lane)
+        assert holder is not None, "whoever took a lane has left its row"
+        if holder["node"] != node:
+            raise Fenced(f"lane {self.lane} was taken by another node")
+        for row in await self._connection.fetch(self._queries["backends_of"], self.lane, holder["epoch"]):
             if not row["is_waiting_for_standby"]:
                 await self._connection.execute(self._queries["terminate"], row["pid"])
 
-    async def take(self, node: str, timeline_min: int) -> None:
-        """Raise the epoch; that this commits proves that everything before it is as durable as it can be."""
+    async def take(self, node: str, timeline_min: str) -> None:
+        """Raise the epoch; that this commits proves that everything before it is as durable as it can be.
+
+        Raises:
+            StoreUnavailable: the server is no primary, or behind *timeline_min*, or its standby did not confirm.
+        """
         server = await self._connection.fetchrow(self._queries["server_state"])
         assert server is not None
         self.timeline = server["timeline"]
@@ -266,11 +288,20 @@ class LaneSession:
         self._connection.add_log_listener(self._on_notice)
         row = await self._connection.fetchrow(self._queries["take_lane"], self.lane, node)
         assert row is not None
+        if self._has_warned:
+            raise StoreUnavailable("taking the lane was not confirmed by the standby")
         self.epoch, self.seq, self.head = row["epoch"], row["seq"], row["head"]
-        await self._connection.execute(self._queries["name_session"], f"lane {self.lane}/{self.epoch}")
         self.business_date = await self._connection.fetchval(self._queries["today"]) or date.min
         for name in _PREPARED:
             self._prepared[name] = await self._connection.prepare(self._queries[name])
+
+    async def _end_transaction(self, how: str) -> str:
+        """Send COMMIT or ROLLBACK. Whatever goes wrong with it leaves its outcome open, so the session ends."""
+        try:
+            return await self._execute(self._queries[how])
+        except (Fault, asyncpg.PostgresError) as error:
+            self.close()
+            raise ConnectionLost(f"{how} was not answered") from error
 
     async def _execute(self, statement: Sql) -> str:
         with translated():

@@ -29,7 +29,7 @@ from engine.store.sql import Sql, load_queries, with_integers
 
 FIRST_ID: Final = bytes(16)
 LAST_ID: Final = b"\xff" * 16
-ROWS_PER_SLICE: Final = 4_096
+SLICE_ROWS: Final = 4_096
 """A slice takes tens of milliseconds and some megabytes, whatever the size of the books."""
 
 VERIFY_SETTINGS: Final = READ_SETTINGS | {
@@ -176,8 +176,16 @@ class FileFault(NamedTuple):
 class VerifyStore:
     """The books, as the checks read them. Every method raises `Fault` when the database cannot answer."""
 
-    def __init__(self, journal: asyncpg.Connection, folds: asyncpg.Connection, references: asyncpg.Connection) -> None:
+    def __init__(
+        self,
+        journal: asyncpg.Connection,
+        folds: asyncpg.Connection,
+        references: asyncpg.Connection,
+        *,
+        slice_rows: int,
+    ) -> None:
         """Use `open_verify_store`."""
+        self.slice_rows = slice_rows
         self._queries = {name: with_integers(sql, **_NUMBERS) for name, sql in load_queries("verify").items()}
         self._journal = journal
         self._folds = folds
@@ -194,7 +202,7 @@ class VerifyStore:
 
     async def batches(self, lane: int, after_seq: int, last_seq: int) -> list[BatchRow]:
         """The next batches of a lane, in order."""
-        rows = await self._fetch(self._journal, "batches", lane, after_seq, last_seq, ROWS_PER_SLICE)
+        rows = await self._fetch(self._journal, "batches", lane, after_seq, last_seq, self.slice_rows)
         return [BatchRow._make(row) for row in rows]
 
     async def postings(self, stretch: Stretch) -> list[PostingRow]:
@@ -215,7 +223,7 @@ class VerifyStore:
     async def slice_end(self, table: str, after: bytes) -> bytes:
         """The last id of the slice of *table* behind *after*; the last slice goes to the end of all ids."""
         with translated():
-            found: bytes | None = await self._folds.fetchval(self._queries[f"next_{table}"], after, ROWS_PER_SLICE - 1)
+            found: bytes | None = await self._folds.fetchval(self._queries[f"next_{table}"], after, self.slice_rows - 1)
         return LAST_ID if found is None else found
 
     async def check_balances(self, after: bytes, last: bytes, folded: dict[int, int]) -> TotalsChecked:
@@ -239,19 +247,19 @@ class VerifyStore:
 
     async def check_answers(self, after: tuple[Any, ...]) -> SliceChecked:
         """Look up the events of the next answers. Fault: caller, operation, key, lane, seq, n."""
-        return _slice_of(await self._fetch(self._references, "check_answers", *after, ROWS_PER_SLICE), width=3)
+        return _slice_of(await self._fetch(self._references, "check_answers", *after, self.slice_rows), width=3)
 
     async def check_orders(self, after: tuple[Any, ...]) -> SliceChecked:
         """Look up the payments of the next order numbers. Fault: merchant, order number, payment."""
-        return _slice_of(await self._fetch(self._references, "check_orders", *after, ROWS_PER_SLICE), width=2)
+        return _slice_of(await self._fetch(self._references, "check_orders", *after, self.slice_rows), width=2)
 
     async def check_holds(self, after: tuple[Any, ...]) -> SliceChecked:
         """Look up the payments of the next holds. Fault: due, payment."""
-        return _slice_of(await self._fetch(self._references, "check_holds", *after, ROWS_PER_SLICE), width=2)
+        return _slice_of(await self._fetch(self._references, "check_holds", *after, self.slice_rows), width=2)
 
     async def refunds(self, payment: bytes, refund_no: str) -> list[RefundSeen]:
         """The refunds behind one, in order of payment and refund number."""
-        rows = await self._fetch(self._references, "refunds", payment, refund_no, ROWS_PER_SLICE)
+        rows = await self._fetch(self._references, "refunds", payment, refund_no, self.slice_rows)
         return [_refund_seen_of(row["found"]) for row in rows]
 
     async def next_date(self, table: str, after: date) -> date | None:
@@ -318,8 +326,8 @@ class VerifyStore:
 
 
 @asynccontextmanager
-async def open_verify_store(dsn: str) -> AsyncIterator[VerifyStore]:
-    """A store with empty folds; everything that it made is gone at the end.
+async def open_verify_store(dsn: str, *, slice_rows: int = SLICE_ROWS) -> AsyncIterator[VerifyStore]:
+    """A store with empty folds, which reads about *slice_rows* at a time; what it made is gone at the end.
 
     Raises:
         Fault: the database cannot be reached.
@@ -329,7 +337,7 @@ async def open_verify_store(dsn: str) -> AsyncIterator[VerifyStore]:
         for purpose in ("verify journal", "verify folds", "verify references"):
             connection = await connect(dsn, VERIFY_SETTINGS, application_name=purpose)
             connections.append(connection)
-        store = VerifyStore(*connections)
+        store = VerifyStore(*connections, slice_rows=slice_rows)
         await store.create_folds()
         yield store
     finally:

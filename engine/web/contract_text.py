@@ -20,7 +20,12 @@ TAGS: Final[Mapping[Tag, str]] = {
     Tag.OPEN: "公开 · No signature needed.",
 }
 
-_NAME_SCHEMA: Final = {"type": "string"}
+OTHER_PROBLEM: Final = (
+    "Whatever else went wrong. `code` is that of a refusal, or `bad-request` or `method-not-allowed` (not HTTP as it is"
+    " spoken here) or `internal-error` (nothing is known to have been done: repeat the request with the same key)."
+)
+
+_TEXT: Final = {"type": "string"}
 SECURITY_SCHEMES: Final = {
     "SignatureInput": {
         "type": "apiKey",
@@ -43,14 +48,14 @@ PARAMETERS: Final = {
         "required": True,
         "description": f"A quoted string, or a bare token, of 1 to {NAME_LENGTH_MAX} printable ASCII characters;"
         " new for each thing that is wanted done.",
-        "schema": _NAME_SCHEMA,
+        "schema": _TEXT,
         "example": SIGNED.headers["Idempotency-Key"],
     },
     "ContentDigest": {
         "name": "Content-Digest",
         "in": "header",
         "description": "The SHA-256 of the body (RFC 9530). Required if there is a body.",
-        "schema": _NAME_SCHEMA,
+        "schema": _TEXT,
         "example": SIGNED.headers["Content-Digest"],
     },
     "Traceparent": {
@@ -63,19 +68,19 @@ PARAMETERS: Final = {
         "name": "Accept-Language",
         "in": "header",
         "description": "`zh` first gives Chinese texts, everything else English ones.",
-        "schema": _NAME_SCHEMA,
+        "schema": _TEXT,
     },
     "Range": {
         "name": "Range",
         "in": "header",
         "description": "One range of bytes (RFC 9110, section 14).",
-        "schema": _NAME_SCHEMA,
+        "schema": _TEXT,
     },
     "IfNoneMatch": {
         "name": "If-None-Match",
         "in": "header",
         "description": "An `ETag` that the caller has.",
-        "schema": _NAME_SCHEMA,
+        "schema": _TEXT,
     },
 }
 HEADER_NAMES: Final[Mapping[str, str]] = {
@@ -98,7 +103,7 @@ _HEADER_TEXTS: Final[Mapping[str, str]] = {
     "ContentRange": "Which bytes these are.",
     "ReprDigest": "SHA-256 of the whole file (RFC 9530).",
 }
-HEADERS: Final = {name: {"description": text, "schema": _NAME_SCHEMA} for name, text in _HEADER_TEXTS.items()}
+HEADERS: Final = {name: {"description": text, "schema": _TEXT} for name, text in _HEADER_TEXTS.items()}
 
 
 def description() -> str:

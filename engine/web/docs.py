@@ -97,7 +97,7 @@ def guide_page(language: Language) -> str:
 
 
 _TITLES: Final[Mapping[Language, str]] = {
-    "zh": "电子社保卡结算引擎:接口文档",
+    "zh": "电子社保卡结算引擎：接口文档",
     "en": "Settlement engine of the electronic social security card: API",
 }
 _HTML_LANGUAGES: Final[Mapping[Language, str]] = {"zh": "zh-CN", "en": "en"}

@@ -14,7 +14,7 @@ from engine.codes.http_signature import CoveredRequest, HmacKey, ParsedSignature
 from engine.codes.pay_code import device_key, pay_code_at
 from engine.core.ids import IdKind, id_text, make_id
 from engine.core.refusals import Refusal
-from engine.web.problems import FieldError, problem_document
+from engine.web.problems import FieldError, ProblemDocument, problem_document
 from engine.web.wire import (
     CancelRequest,
     CancelView,
@@ -36,6 +36,7 @@ _DEVICE_NO: Final = 700_000_014
 _CREATED_S: Final = 1795521600
 _CREATED_AT: Final = datetime.fromtimestamp(_CREATED_S, UTC)
 _BUSINESS_DATE: Final = date(2026, 11, 24)
+_TRACE_ID: Final = hashlib.sha256(b"an example").hexdigest()[:32]
 _CUTOFF_AT: Final = datetime(2026, 11, 24, 15, 0, tzinfo=UTC)
 
 
@@ -106,16 +107,14 @@ EXAMPLES: Final[tuple[msgspec.Struct, ...]] = (
     CardView(id=_example_id(IdKind.CARD), status="lost", issue_level=2, at=_CREATED_AT),
     ClockView(now=_CREATED_AT, business_date=_BUSINESS_DATE),
     PositionView(business_date=_BUSINESS_DATE, cycle="20261124-01", debits=23735, credits=3735, net=-20000),
-    problem_document(
-        Refusal.INSUFFICIENT_FUNDS,
-        instance="/v1/payments",
-        trace_id=hashlib.sha256(b"trace").hexdigest()[:32],
-        in_chinese=False,
-        payment_id=PAYMENT.id,
-    ),
     FieldError("/amount", "Expected `int` >= 1"),
 )
 """At most one of each struct."""
+
+
+def problem_example(refusal: Refusal, *, instance: str) -> ProblemDocument:
+    """How a refusal of the request to *instance* is told."""
+    return problem_document(refusal, instance=instance, trace_id=_TRACE_ID, in_chinese=False)
 
 
 def example_json(example: msgspec.Struct) -> dict[str, object]:

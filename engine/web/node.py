@@ -21,6 +21,7 @@ from engine.workers.sandbox_time import SandboxTime
 class Node(msgspec.Struct, frozen=True, kw_only=True):
     """One web process's parts."""
 
+    database_url: str
     ledger: Ledger
     pool: asyncpg.Pool
     reads: Reads

@@ -14,7 +14,7 @@ import msgspec
 from engine.core.refusals import Refusal
 from engine.web import contract_text
 from engine.web.app import ROUTES, SANDBOX_ROUTES, Route
-from engine.web.examples import EXAMPLES, example_json
+from engine.web.examples import EXAMPLES, example_json, problem_example
 from engine.web.field_notes import NOTES, SPECIAL_NOTES, FieldNote
 from engine.web.meta import CONTRACT
 from engine.web.operations import OPERATIONS, Operation, Schema, Tag
@@ -50,6 +50,10 @@ BODY_REFUSALS: Final = (
 )
 QUERY_REFUSALS: Final = (Refusal.DUPLICATE_FIELD, Refusal.UNKNOWN_FIELD, Refusal.FIELD_INVALID)
 MONEY_REFUSALS: Final = (Refusal.IDEMPOTENCY_KEY_IN_PROGRESS, Refusal.OVERLOADED)
+NEVER_REMEMBERED: Final = frozenset(
+    {*SIGNED_REFUSALS, *BODY_REFUSALS, *MONEY_REFUSALS, Refusal.AMOUNT_INVALID, Refusal.TOO_MANY_ATTEMPTS}
+)
+"""Refused before the ledger is asked, so that the same key may be used again."""
 
 
 def build_contract() -> Json:
@@ -65,7 +69,6 @@ def build_contract() -> Json:
             "version": VERSION,
             "description": contract_text.description(),
         },
-        "servers": [{"url": "/"}],
         "tags": [{"name": tag.value, "description": contract_text.TAGS[tag]} for tag in Tag],
         "paths": paths,
         "components": {
@@ -73,11 +76,7 @@ def build_contract() -> Json:
             "parameters": contract_text.PARAMETERS,
             "headers": contract_text.HEADERS,
             "securitySchemes": contract_text.SECURITY_SCHEMES,
-            "responses": {
-                "Problem": _problem_response(
-                    "Anything else that went wrong.", {"$ref": _ref("schemas", "ProblemDocument")}
-                )
-            },
+            "responses": {"Problem": _problem_response(contract_text.OTHER_PROBLEM, _schema_of(ProblemDocument))},
         },
     }
 
@@ -104,21 +103,24 @@ def refusals_of(route: Route, operation: Operation) -> tuple[Refusal, ...]:
     return tuple(refusal for refusal in Refusal if refusal in refusals)
 
 
-def summary_of(route: Route, operation: Operation) -> str:
-    """What the route does in one sentence: the handler's first line without its path, or what `operations` says."""
+def texts_of(route: Route, operation: Operation) -> tuple[str, str]:
+    """Summary and description: what `operations` says, and the handler's first line without its path."""
     first_line = (inspect.getdoc(route.handler) or "").partition("\n")[0]
-    said = _DOCSTRING_ROUTE.sub("", first_line, count=1).strip(" .")
-    summary = operation.summary.rstrip(".") or said
-    assert summary, f"{route.method} {route.path} has no summary: give its handler's docstring one"
-    return summary[0].upper() + summary[1:]
+    said = _DOCSTRING_ROUTE.sub("", first_line, count=1).rstrip(".")
+    said = said[:1].upper() + said[1:]
+    summary = operation.summary or said
+    assert summary, f"{route.method} {route.path} has no summary"
+    sentences = (f"{said}." if said and operation.summary else "", operation.text)
+    return summary, " ".join(sentence for sentence in sentences if sentence)
 
 
 def _operation(route: Route, operation: Operation) -> Json:
+    summary, text = texts_of(route, operation)
     described: Json = {
         "operationId": getattr(route.handler, "__name__", ""),
         "tags": [operation.tag.value],
-        "summary": summary_of(route, operation),
-        "description": operation.text,
+        "summary": summary,
+        "description": text,
         "parameters": _parameters(route, operation),
         "responses": _responses(route, operation),
         "security": [{name: [] for name in contract_text.SECURITY_SCHEMES}] if route.is_signed else [],
@@ -168,24 +170,25 @@ def _responses(route: Route, operation: Operation) -> Json:
     refusals = refusals_of(route, operation)
     for status in sorted({PROBLEMS[refusal].status for refusal in refusals}):
         told = [refusal for refusal in refusals if PROBLEMS[refusal].status == status]
-        responses[str(status)] = _refused(told, is_money=route.is_money)
+        responses[str(status)] = _refused(told, route)
     responses["default"] = {"$ref": _ref("responses", "Problem")}
     return responses
 
 
-def _refused(refusals: list[Refusal], *, is_money: bool) -> Json:
+def _refused(refusals: list[Refusal], route: Route) -> Json:
     headers = ["Traceparent"]
-    if is_money:
+    if route.is_money and not NEVER_REMEMBERED.issuperset(refusals):
         headers.append("IdempotentReplayed")
     if any(PROBLEMS[refusal].retry_after_s is not None for refusal in refusals):
         headers.append("RetryAfter")
     if any(PROBLEMS[refusal].status == 401 for refusal in refusals):
         headers.append("WWWAuthenticate")
-    schema = {
+    schema: Json = {
         "allOf": [
             {"$ref": _ref("schemas", "ProblemDocument")},
             {"properties": {"code": {"enum": [refusal.slug for refusal in refusals]}}},
-        ]
+        ],
+        "examples": [example_json(problem_example(refusals[0], instance=route.path))],
     }
     text = "\n".join(f"- `{refusal.slug}`: {PROBLEMS[refusal].en}" for refusal in refusals)
     return _problem_response(text, schema, headers)

@@ -59,7 +59,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     tag: Tag
-    summary: str = ""  # where the handler's docstring says no more than its path
+    summary: str = ""  # where the first line of the handler's docstring does not serve as one
     text: str = ""
     parameters: tuple[Parameter, ...] = ()
     request: type[msgspec.Struct] | None = None
@@ -151,8 +151,8 @@ _PAYING: Final = (
 OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("POST", "/v1/payments"): Operation(
         tag=Tag.PAYMENTS,
-        summary="Pay or reserve the amount of one scanned code.",
-        text="An attempt that the cardholder's side forbids is stored as a declined payment: the problem names it in"
+        summary="Pay or reserve the amount of one scanned code",
+        text="An attempt that the cardholder's side forbids, by a genuine code, is stored as a declined payment: the problem names it in"
         " `payment_id`, and the order number stays free.",
         request=PaymentRequest,
         status=201,
@@ -161,6 +161,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ),
     ("GET", "/v1/payments"): Operation(
         tag=Tag.PAYMENTS,
+        summary="Payments",
         parameters=(
             Parameter(name="order_no", text="Only this order.", schema=_texts()),
             Parameter(name="status", text="Only this state.", schema=_texts(*STATUS_NAMES.values())),
@@ -172,7 +173,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ),
     ("POST", "/v1/payments/cancel"): Operation(
         tag=Tag.PAYMENTS,
-        summary="Make sure that an order is not paid.",
+        summary="Make sure that an order is not paid",
         text="Voids or refunds what was paid. A payment that arrives later for this order is refused.",
         request=CancelRequest,
         response=CancelView,
@@ -180,13 +181,14 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ),
     ("GET", "/v1/payments/{id}"): Operation(
         tag=Tag.PAYMENTS,
+        summary="One payment",
         parameters=(PAYMENT_ID,),
         response=PaymentView,
         refusals=_OWN_PAYMENT,
     ),
     ("POST", "/v1/payments/{id}/capture"): Operation(
         tag=Tag.PAYMENTS,
-        summary="Take what is on hold, or some of it.",
+        summary="Take what is on hold, or some of it",
         parameters=(PAYMENT_ID,),
         request=CaptureRequest,
         response=PaymentView,
@@ -194,7 +196,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ),
     ("POST", "/v1/payments/{id}/void"): Operation(
         tag=Tag.PAYMENTS,
-        summary="Let go of a hold.",
+        summary="Let go of a hold",
         text="What was captured of it before stands.",
         parameters=(PAYMENT_ID,),
         request=NothingRequest,
@@ -203,7 +205,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ),
     ("POST", "/v1/payments/{id}/refunds"): Operation(
         tag=Tag.PAYMENTS,
-        summary="Give back some or all of what was captured.",
+        summary="Give back some or all of what was captured",
         parameters=(PAYMENT_ID,),
         request=RefundRequest,
         status=201,
@@ -218,13 +220,14 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ),
     ("GET", "/v1/payments/{id}/refunds"): Operation(
         tag=Tag.PAYMENTS,
-        summary="The refunds of a payment, newest first.",
+        summary="Refunds of a payment",
         parameters=(PAYMENT_ID, *PAGE),
         response=RefundList,
         refusals=_OWN_PAYMENT,
     ),
     ("POST", "/v1/cards/{id}/loss-report"): Operation(
         tag=Tag.CARDS,
+        summary="Stop a card",
         text="For channels, agencies and operators.",
         parameters=(CARD_ID,),
         request=NothingRequest,
@@ -233,7 +236,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ),
     ("POST", "/v1/cards/{id}/reinstate"): Operation(
         tag=Tag.CARDS,
-        summary="Let a card that was reported lost pay again.",
+        summary="Let a card that was reported lost pay again",
         text="For channels, agencies and operators.",
         parameters=(CARD_ID,),
         request=NothingRequest,
@@ -242,6 +245,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ),
     ("GET", "/v1/clearing/files"): Operation(
         tag=Tag.CLEARING,
+        summary="Manifests of clearing files",
         text="For banks: the caller's own files only.",
         parameters=(
             BUSINESS_DATE,
@@ -255,6 +259,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ),
     ("GET", "/v1/clearing/files/{name}"): Operation(
         tag=Tag.CLEARING,
+        summary="One clearing file",
         text="For banks. Byte-identical for ever; check it against its manifest.",
         parameters=(FILE_NAME,),
         media_types=("text/plain",),
@@ -263,22 +268,25 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ),
     ("GET", "/v1/clearing/positions"): Operation(
         tag=Tag.CLEARING,
+        summary="Net positions",
         text="For banks: the caller's own positions only.",
         parameters=(BUSINESS_DATE, *PAGE),
         response=PositionList,
         refusals=(Refusal.NOT_FOUND,),
     ),
-    ("GET", "/v1/keys"): Operation(tag=Tag.OPEN, response=KEY_SET),
-    ("GET", "/healthz"): Operation(tag=Tag.OPEN, response=HEALTH),
+    ("GET", "/v1/keys"): Operation(tag=Tag.OPEN, summary="The engine's public keys", response=KEY_SET),
+    ("GET", "/healthz"): Operation(tag=Tag.OPEN, summary="Whether the process answers", response=HEALTH),
     ("GET", "/readyz"): Operation(
         tag=Tag.OPEN,
+        summary="Whether payments can be made",
         response=READINESS,
         statuses={503: "Payments cannot be made; `failing` says what is missing."},
     ),
-    ("GET", "/metrics"): Operation(tag=Tag.OPEN, summary="Metrics for Prometheus.", media_types=("text/plain",)),
-    ("GET", "/openapi.json"): Operation(tag=Tag.OPEN, response={"type": "object"}),
+    ("GET", "/metrics"): Operation(tag=Tag.OPEN, summary="Metrics", media_types=("text/plain",)),
+    ("GET", "/openapi.json"): Operation(tag=Tag.OPEN, summary="This contract", response={"type": "object"}),
     ("GET", "/docs"): Operation(
         tag=Tag.OPEN,
+        summary="The guide",
         parameters=(
             Parameter(name="lang", text="Language; else `Accept-Language` decides.", schema=_texts(*docs.LANGUAGES)),
         ),
@@ -286,6 +294,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ),
     ("GET", "/docs/{file}"): Operation(
         tag=Tag.OPEN,
+        summary="A file of the guide",
         parameters=(Parameter(name="file", text="Name of a file.", schema=_texts(*sorted(docs.FILES)), place="path"),),
         media_types=tuple(sorted({file.content_type for file in docs.FILES.values()})),
         refusals=(Refusal.NOT_FOUND,),
@@ -305,6 +314,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ),
     ("GET", r"/v1/cards/{id}/pay-code.{extension:svg|png}"): Operation(
         tag=Tag.SANDBOX,
+        summary="Picture of a payment code",
         parameters=(
             CARD_ID,
             Parameter(name="extension", text="Kind of picture.", schema=_texts("png", "svg"), place="path"),
@@ -316,7 +326,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("POST", "/v1/sandbox/clock"): Operation(tag=Tag.SANDBOX, request=ClockRequest, response=ClockView),
     ("GET", "/v1/sandbox/clock"): Operation(
         tag=Tag.SANDBOX,
-        summary="Business time, and the open business date.",
+        summary="Business time, and the open business date",
         response=ClockView,
     ),
 }

@@ -49,8 +49,8 @@ CREATE TABLE clearing_file (
     credit_total  bigint      NOT NULL,
     size          bigint      NOT NULL,
     sha256        bytea       NOT NULL,
-    range_from    text        NOT NULL,  -- where in the journal its items begin and end: lane.seq.n, or nothing
-    range_to      text        NOT NULL,
+    range_from    text        NOT NULL,  -- the batches of its cycle, as lane.seq of each lane that had any: the first,
+    range_to      text        NOT NULL,  -- and the last
     root          bytea       NOT NULL,  -- of the cycle's seal
     key_id        text        NOT NULL,
     signature     bytea       NOT NULL,

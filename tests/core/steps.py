@@ -58,9 +58,10 @@ class Clerk:
             self._payments[payment.id] = (self._payments[payment.id][0], payment.state)
 
     def recent(self, back: int, states: Collection[State]) -> Authorize | None:
-        """What was asked for the last payment but *back* that is in one of the states."""
-        found = [asked for asked, state in self._payments.values() if state in states]
-        return found[-1 - back] if back < len(found) else None
+        """What was asked for the last payment but *back* in one of the states, or as good a guess as there is."""
+        everything = [asked for asked, _ in self._payments.values()]
+        found = [asked for asked, state in self._payments.values() if state in states] or everything
+        return found[max(0, len(found) - 1 - back)] if found else None
 
     def code_step(self, code: int | None) -> int | None:
         """The step of a code that may be shown again; None is a new code."""
@@ -298,13 +299,13 @@ WAITS: Final[st.SearchStrategy[Wait]] = st.builds(
     Wait, seconds=st.sampled_from([600, 900, 900, 3_600, 3_600, 86_400 * PHARMACY.refund_window_days])
 )
 CLOSINGS: Final[st.SearchStrategy[CloseCycle]] = st.builds(CloseCycle, is_next_day=st.booleans())
-_HAPPENINGS: Final[st.SearchStrategy[Step | Wait | CloseCycle]] = _one_of((10, STEPS), (1, WAITS), (1, CLOSINGS))
+HAPPENINGS: Final[st.SearchStrategy[Step | Wait | CloseCycle]] = _one_of((10, STEPS), (1, WAITS), (1, CLOSINGS))
 
 
 @st.composite
 def days(draw: st.DrawFn) -> list[Step | Wait | CloseCycle]:
     """A good many things that happen one after the other; lists that hypothesis sizes itself are mostly short."""
-    return [draw(_HAPPENINGS) for _ in range(draw(st.integers(1, 60)))]
+    return [draw(HAPPENINGS) for _ in range(draw(st.integers(1, 60)))]
 
 
 @st.composite

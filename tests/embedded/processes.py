@@ -6,7 +6,7 @@ import os
 import select
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -29,11 +29,11 @@ class Facts(msgspec.Struct, frozen=True):
 class Owner:
     """A process of `owning_process`; `facts` waits for it to have its server."""
 
-    def __init__(self, kind: str, data_dir: Path, environ: Mapping[str, str]) -> None:
+    def __init__(self, kind: str, data_dir: Path, *, extra_groups: Sequence[int] | None = None) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.embedded.owning_process", kind, str(data_dir)],
             cwd=PROJECT,
-            env={**os.environ, **environ},
+            extra_groups=extra_groups,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
@@ -58,8 +58,8 @@ class Owner:
 
 
 @contextmanager
-def owner(kind: str, data_dir: Path, environ: Mapping[str, str] | None = None) -> Iterator[Owner]:
-    running = Owner(kind, data_dir, environ or {})
+def owner(kind: str, data_dir: Path, *, extra_groups: Sequence[int] | None = None) -> Iterator[Owner]:
+    running = Owner(kind, data_dir, extra_groups=extra_groups)
     try:
         yield running
     finally:

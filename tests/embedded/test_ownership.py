@@ -1,10 +1,10 @@
 """One process owns the server of a data folder, others use it, and no crash needs a hand."""
 
 import asyncio
+import fcntl
 import os
 import signal
 import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -46,7 +46,7 @@ def test_torn_record_counts_as_none(data_dir: Path) -> None:
 
 
 def test_of_processes_that_start_at_once_exactly_one_owns(data_dir: Path) -> None:
-    racing = [Owner("postgres", data_dir, {}) for _ in range(4)]
+    racing = [Owner("postgres", data_dir) for _ in range(4)]
     try:
         facts = [process.facts() for process in racing]
         assert sorted(fact.owned for fact in facts) == [False, False, False, True]
@@ -79,15 +79,26 @@ def test_start_right_after_the_kill_waits_for_the_dying_server(data_dir: Path) -
         with EmbeddedPostgres(data_dir, extra_settings=SMALL) as second:
             assert second.pid != facts.pid
             assert ask(second.dsn, "SELECT count(*) FROM kept") == "200000"
+    assert "was interrupted" not in (data_dir / "postgres.log").read_text()
 
 
-def test_owner_killed_during_the_first_start_leaves_a_folder_that_works(data_dir: Path) -> None:
+def test_owner_killed_during_the_first_start_leaves_a_folder_that_works(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leftovers, "_KILL_S", 0.2)
     with owner("postgres", data_dir) as first:
         wait_until(lambda: any(data_dir.glob("postgres.new-*/global")))
+        (initdb,) = _children_of(first.process.pid)
+        os.kill(initdb, signal.SIGSTOP)  # it will not react to the end of its parent
         first.kill()
     with EmbeddedPostgres(data_dir, extra_settings=SMALL) as second:
+        wait_for_end(initdb)
         assert ask(second.dsn, "SELECT current_database()") == "engine"
     assert not list(data_dir.glob("postgres.new-*"))
+
+
+def _children_of(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def test_killed_postmaster_is_noticed_and_restarted_at_the_same_address(data_dir: Path) -> None:
@@ -142,6 +153,23 @@ def test_attached_process_finds_the_restarted_server_at_the_old_address(data_dir
         assert ask(attached.dsn, "SELECT 1") == "1"
 
 
+def test_attached_process_keeps_the_address_while_the_owner_struggles(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "ATTACH_PATIENCE_S", 0.0)
+    with EmbeddedPostgres(data_dir, extra_settings=SMALL) as owning:
+        attached = attach_or_start(data_dir)
+        os.kill(owning.pid, signal.SIGKILL)
+        wait_for_end(owning.pid)
+        with pytest.raises(ServiceMissing):
+            attached.restart()
+        assert attached.dsn == owning.dsn
+        owning.restart()
+        attached.restart()
+        assert attached.is_alive()
+        assert not attached.owned
+
+
 def test_attached_process_takes_over_when_the_owner_has_gone(data_dir: Path) -> None:
     with EmbeddedPostgres(data_dir, extra_settings=SMALL) as owning:
         attached = attach_or_start(data_dir, extra_settings=SMALL)
@@ -180,8 +208,6 @@ def test_forked_worker_does_not_stop_the_server_of_its_parent(data_dir: Path) ->
 
 
 def _lock_of(data_dir: Path) -> None:
-    import fcntl
-
     with (data_dir / "postgres.lock").open("ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
@@ -208,11 +234,7 @@ def test_pid_file_that_names_a_foreign_process_does_not_hinder_the_start(data_di
         uid = owner_uid(owning.pid)
         pid_file = owning.cluster / "postmaster.pid"
         lines = pid_file.read_text().splitlines()
-    foreigner = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    if os.geteuid() == 0:
-        foreigner.kill()
-        foreigner.communicate()
-        foreigner = subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE, user=uid, group=uid)
+    foreigner = subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE, user=uid if os.geteuid() == 0 else None)
     try:
         pid_file.write_text("\n".join([str(foreigner.pid), *lines[1:]]) + "\n")
         os.chown(pid_file, uid, -1)
@@ -221,6 +243,22 @@ def test_pid_file_that_names_a_foreign_process_does_not_hinder_the_start(data_di
         assert foreigner.poll() is None
     finally:
         foreigner.communicate()
+
+
+def test_program_that_an_operator_runs_in_the_cluster_folder_is_left_alone(data_dir: Path) -> None:
+    with EmbeddedPostgres(data_dir, extra_settings=SMALL) as owning:
+        uid = owner_uid(owning.pid)
+        operator = subprocess.Popen(
+            ["/bin/cat"],
+            stdin=subprocess.PIPE,
+            cwd=owning.cluster,
+            user=uid if os.geteuid() == 0 else None,
+        )
+        os.kill(owning.pid, signal.SIGKILL)
+        owning.restart()
+        assert operator.poll() is None
+        operator.communicate()
+        assert operator.returncode == 0
 
 
 def test_server_that_the_engine_did_not_start_is_left_alone(

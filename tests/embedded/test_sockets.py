@@ -7,7 +7,7 @@ import pytest
 
 from engine.embedded import sockets
 from engine.embedded.faults import ServiceMissing
-from engine.embedded.identity import Identity
+from engine.embedded.identity import UNPRIVILEGED, Identity
 from engine.embedded.sockets import empty, socket_folder
 
 OURSELVES = Identity(os.geteuid(), os.getegid())
@@ -48,6 +48,28 @@ def test_folder_of_another_account_is_not_used(tmp_path: Path) -> None:
     usual = socket_folder(tmp_path, "postgres", OURSELVES)
     os.chown(usual, 4321, 4321)
     assert socket_folder(tmp_path, "postgres", OURSELVES) != usual
+
+
+@pytest.mark.parametrize("unfit", ["a,b", "x" * 80])
+def test_temporary_folder_that_postgres_cannot_use_is_passed_over(
+    unfit: str, tmp_path: Path, open_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (open_folder / unfit).mkdir(mode=0o755)
+    monkeypatch.setattr("tempfile.tempdir", str(open_folder / unfit))
+    chosen = socket_folder(tmp_path, "postgres", OURSELVES)
+    chosen.rmdir()
+    assert open_folder not in chosen.parents
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root starts servers as another account")
+def test_temporary_folder_that_the_server_cannot_enter_is_passed_over(
+    tmp_path: Path, open_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (open_folder / "closed").mkdir(mode=0o700)
+    monkeypatch.setattr("tempfile.tempdir", str(open_folder / "closed"))
+    chosen = socket_folder(tmp_path, "postgres", UNPRIVILEGED)
+    chosen.rmdir()
+    assert open_folder not in chosen.parents
 
 
 def test_without_a_reachable_folder_the_way_out_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

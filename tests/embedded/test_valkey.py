@@ -66,16 +66,35 @@ def test_root_starts_the_server_as_nobody(data_dir: Path) -> None:
         assert owner_uid(server.pid) == UNPRIVILEGED.uid
 
 
-def test_extra_settings_reach_the_server(data_dir: Path) -> None:
-    async def limit(url: str) -> str:
+def test_defaults_and_extra_settings_reach_the_server(data_dir: Path) -> None:
+    async def settings(url: str) -> dict[str, str]:
         client = aioredis.from_url(url, decode_responses=True)
         try:
-            return str((await client.config_get("maxmemory"))["maxmemory"])
+            shown = await client.config_get("save", "appendonly", "port", "maxmemory")
+            return {str(name): str(value) for name, value in shown.items()}
         finally:
             await client.aclose()
 
     with EmbeddedValkey(data_dir, extra_settings={"maxmemory": "32mb"}) as server:
-        assert asyncio.run(limit(server.url)) == str(32 * 2**20)
+        shown = asyncio.run(settings(server.url))
+    assert shown == {"save": "", "appendonly": "no", "port": "0", "maxmemory": str(32 * 2**20)}
+
+
+def test_hints_that_a_client_has_saved_do_not_come_back(data_dir: Path) -> None:
+    async def save(url: str) -> None:
+        client = aioredis.from_url(url)
+        try:
+            await client.save()
+        finally:
+            await client.aclose()
+
+    with owner("valkey", data_dir) as first:
+        facts = first.facts()
+        put_and_get(facts.address, "old")
+        asyncio.run(save(facts.address))
+        first.kill()
+    with EmbeddedValkey(data_dir) as second:
+        assert put_and_get(second.url) is None
 
 
 def test_second_process_uses_the_running_server_and_does_not_stop_it(data_dir: Path) -> None:
@@ -89,7 +108,7 @@ def test_second_process_uses_the_running_server_and_does_not_stop_it(data_dir: P
 
 
 def test_of_processes_that_start_at_once_exactly_one_owns(data_dir: Path) -> None:
-    racing = [Owner("valkey", data_dir, {}) for _ in range(4)]
+    racing = [Owner("valkey", data_dir) for _ in range(4)]
     try:
         facts = [process.facts() for process in racing]
         assert sorted(fact.owned for fact in facts) == [False, False, False, True]

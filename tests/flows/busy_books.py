@@ -1,20 +1,28 @@
 """Books in which everything that can happen has happened, over several cycles, and ways to damage them."""
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import asyncpg
 import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from engine.core.accounts import pool_fund
+from engine.codes.keys import SigningKey
+from engine.core.accounts import merchant_payable, pool_fund
 from engine.core.calendar import CycleNumber
+from engine.core.clearing import LaneEnd, Movement, NetPosition, bank_of, net_positions, seal_root
+from engine.core.clearing_lines import FileKind
 from engine.core.commands import Authorize, FundShare
-from engine.core.ids import PaymentId
+from engine.core.ids import MerchantId, PaymentId
+from engine.core.postings import Phase, PostingKind
 from engine.ledger.router import Ledger
 from engine.store.lane_session import LaneSessions
 from tests.builders import REGION, World, a_world
 
+KEY = SigningKey("test-1", Ed25519PrivateKey.from_private_bytes(bytes(32)))
+PUBLIC_KEYS = {KEY.key_id: KEY.public_bytes}
 FUND = pool_fund(REGION // 100 * 100, 310100)
 
 
@@ -61,6 +69,7 @@ async def busy_books(dsn: str, sql: asyncpg.Connection) -> BusyBooks:
         lapsing_part = await _paid(ledger, world.authorize(card=3, amount=80, capture=False, hold_s=60))
         await ledger.submit(world.capture(lapsing_part, amount=30, final=False))
         await close_cycle(sql)
+        await publish(sql, world, first_cycle)
 
         await ledger.submit(world.capture(parts, amount=500, final=False))
         await ledger.submit(world.refund(refunded, amount=300))
@@ -79,6 +88,7 @@ async def busy_books(dsn: str, sql: asyncpg.Connection) -> BusyBooks:
         await ledger.submit(world.capture(await _paid(ledger, part_order), amount=8, final=False))
         await ledger.submit(world.cancel(part_order.order_no))
         await close_cycle(sql, next_day=True)
+        await seal(sql, CycleNumber(first_cycle + 1))
 
         await ledger.submit(world.capture(parts))
         await ledger.submit(world.refund(captured, amount=10))
@@ -115,6 +125,82 @@ async def close_cycle(sql: asyncpg.Connection, *, next_day: bool = False) -> Non
                             ELSE to_char(business_date + $1::integer, 'YYYYMMDD')::bigint * 100 + 1 END
         """,
         int(next_day),
+    )
+
+
+async def seal(sql: asyncpg.Connection, cycle: CycleNumber) -> None:
+    """Tie the chains together as they are now, as a cycle's end."""
+    ends = tuple(LaneEnd._make(row) for row in await sql.fetch("SELECT id, seq, head FROM lane ORDER BY id"))
+    await write_seal(sql, cycle, ends)
+
+
+async def write_seal(sql: asyncpg.Connection, cycle: CycleNumber, ends: tuple[LaneEnd, ...]) -> None:
+    """A properly signed seal over any ends."""
+    root = seal_root(ends)
+    await sql.execute(
+        "INSERT INTO seal (cycle, at, lanes, root, key_id, signature) VALUES ($1, now(), $2, $3, $4, $5)",
+        cycle,
+        msgspec.msgpack.encode(ends),
+        root,
+        KEY.key_id,
+        KEY.sign(root),
+    )
+
+
+async def publish(sql: asyncpg.Connection, world: World, cycle: CycleNumber) -> None:
+    """Seal a cycle, net it, and put out the files of what each bank pays and gets. Their bytes are no real file's."""
+    await seal(sql, cycle)
+    banks = {merchant_payable(MerchantId(row[0])): row[1] for row in await sql.fetch("SELECT id, bank FROM merchant")}
+    funds = await sql.fetch("SELECT region, pay_type, bank FROM fund")
+    banks |= {pool_fund(row[0], row[1]): row[2] for row in funds}
+    postings = await sql.fetch(
+        "SELECT debit, credit, amount FROM posting WHERE cycle = $1 AND phase = $2 AND kind <> $3",
+        cycle,
+        Phase.POST,
+        PostingKind.OPENING,
+    )
+    movements = [Movement(bank_of(debit, banks), bank_of(credit, banks), 1, fen) for debit, credit, fen in postings]
+    for position in net_positions(movements, world.banks):
+        await sql.execute(
+            "INSERT INTO net_position (cycle, bank, debits, credits) VALUES ($1, $2, $3, $4)",
+            cycle,
+            position.bank,
+            position.debits,
+            position.credits,
+        )
+        await _put_out(sql, position, FileKind.COLLECT, cycle)
+        await _put_out(sql, position, FileKind.CREDIT, cycle)
+
+
+async def _put_out(sql: asyncpg.Connection, position: NetPosition, kind: FileKind, cycle: CycleNumber) -> None:
+    name = f"{position.bank.hex()}_{kind.value}"
+    parts = [f"{name} {part}\n".encode() for part in range(3)]
+    digest = hashlib.sha256(b"".join(parts)).digest()
+    pays = kind is FileKind.COLLECT
+    await sql.execute(
+        """
+        INSERT INTO clearing_file (name, bank, cycle, kind, form, version, business_date, item_count, debit_total,
+                                   credit_total, size, sha256, range_from, range_to, root, key_id, signature, replaces,
+                                   published_at)
+        SELECT $1, $2, $3, $4, 'flat', 1, c.business_date, $5, $6, $7, $8, $9, '', '', s.root, $10, $11, NULL, now()
+          FROM control c, seal s
+         WHERE s.cycle = $3
+        """,
+        name,
+        position.bank,
+        cycle,
+        kind.value,
+        position.debit_count if pays else position.credit_count,
+        position.debits if pays else 0,
+        0 if pays else position.credits,
+        sum(map(len, parts)),
+        digest,
+        KEY.key_id,
+        KEY.sign(digest),
+    )
+    await sql.executemany(
+        "INSERT INTO clearing_chunk (name, part, bytes) VALUES ($1, $2, $3)",
+        [(name, number, part) for number, part in enumerate(parts)],
     )
 
 

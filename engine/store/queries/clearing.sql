@@ -116,7 +116,7 @@ SELECT p.bank, f.kind, f.form, f.sha256
 -- One page of a lane's range, after a given place.
 -- $1 business_date date, $2 lane smallint, $3 after seq bigint, $4 after n smallint, $5 last seq bigint,
 -- $6 phase smallint, $7 kinds smallint[], $8 kind of refunds smallint, $9 count bigint
-SELECT p.seq, p.n, p.payment, p.kind, p.debit, p.credit, p.amount, y.order_no, y.payer, b.at,
+SELECT p.lane, p.seq, p.n, p.payment, p.debit, p.credit, p.amount, y.order_no, y.payer, b.at,
        CASE WHEN p.kind = $8
             THEN (SELECT e.body FROM event e
                    WHERE e.business_date = p.business_date AND e.lane = p.lane AND e.seq = p.seq AND e.n = p.event)
@@ -193,3 +193,11 @@ SELECT p.cycle, p.bank, p.debits, p.credits, p.debit_count, p.credit_count
   FROM clearing_run r JOIN net_position p ON p.cycle = r.cycle
  WHERE r.cycle BETWEEN $2 AND $3 AND r.published_at IS NOT NULL AND p.bank = $1
  ORDER BY p.cycle DESC;
+
+-- name: published_files
+-- Every bank's, newest first, for the operator. $1 count bigint
+SELECT f.*, NULL::text AS replaced_by
+  FROM clearing_file f
+ WHERE f.published_at IS NOT NULL
+ ORDER BY f.cycle DESC, f.name DESC
+ LIMIT $1;

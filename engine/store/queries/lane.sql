@@ -1,21 +1,32 @@
 -- name: take_lane
 -- Make this session the holder of a lane: its lock was taken before, so the epoch only catches what the lock cannot.
+-- The session is named in the same statement, so that a later one finds it however early it is lost.
 -- $1 lane smallint, $2 node text
-INSERT INTO lane (id, epoch, seq, head, node)
-VALUES ($1, 1, 0, '\x0000000000000000000000000000000000000000000000000000000000000000', $2)
-ON CONFLICT (id) DO UPDATE SET epoch = lane.epoch + 1, node = excluded.node
-RETURNING epoch, seq, head;
+WITH taken AS (
+    INSERT INTO lane (id, epoch, seq, head, node)
+    VALUES ($1, 1, 0, '\x0000000000000000000000000000000000000000000000000000000000000000', $2)
+    ON CONFLICT (id) DO UPDATE SET epoch = lane.epoch + 1, node = excluded.node
+    RETURNING id, epoch, seq, head
+)
+SELECT t.epoch, t.seq, t.head, set_config('application_name', format('lane %s/%s', t.id, t.epoch), false) AS session
+  FROM taken t;
 
 -- name: try_lock
 -- $1 class integer, $2 lane integer
 SELECT pg_try_advisory_lock($1, $2);
 
--- name: other_backends
--- Backends of an earlier session of this lane, with what they wait for: one that waits for its standby must not be ended.
--- $1 application_name prefix text
+-- name: holder
+-- Who took the lane last. $1 lane smallint
+SELECT node, epoch FROM lane WHERE id = $1;
+
+-- name: backends_of
+-- What is left of the session that took a lane last, with what it waits for: one that waits for its standby must not be
+-- ended. Other databases of the server have lanes of the same names.
+-- $1 lane smallint, $2 epoch bigint
 SELECT pid, coalesce(wait_event, '') = 'SyncRep' AS is_waiting_for_standby
   FROM pg_stat_activity
- WHERE application_name LIKE $1 || '/%' AND pid <> pg_backend_pid();
+ WHERE application_name = format('lane %s/%s', $1::smallint, $2::bigint)
+   AND datname = current_database() AND pid <> pg_backend_pid();
 
 -- name: terminate
 -- $1 pid integer
@@ -175,20 +186,18 @@ SELECT (SELECT count(*) FROM order_new) AS orders,
        (SELECT count(*) FROM lane_changed) AS lanes;
 
 -- name: server_state
--- A lane serves from a primary only, and never from one that is behind what it has seen before.
-SELECT pg_is_in_recovery() AS is_standby, (pg_control_checkpoint()).timeline_id AS timeline;
+-- A lane serves from a primary only, and never from one that is behind what it has seen before. The name of the file
+-- that is written now begins with the timeline; the control file shows it only after the next checkpoint.
+SELECT pg_is_in_recovery() AS is_standby,
+       CASE WHEN pg_is_in_recovery() THEN '' ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) END AS timeline;
 
 -- name: today
 -- What the first batch of a session guesses as the business date of the answers that it claims.
 SELECT business_date FROM control;
 
--- name: name_session
--- So that a later session of the lane can find this one. $1 application_name text
-SELECT set_config('application_name', $1, false);
-
 -- name: commit
--- S4: a COMMIT is never timed out, cancelled or ended. Its tag must be COMMIT.
-SET LOCAL statement_timeout = 0;
+-- S4. Its tag must be COMMIT: a transaction that has failed answers ROLLBACK, and no error. A statement's time-out does
+-- not end the wait for a standby, so this needs none of its own.
 COMMIT;
 
 -- name: roll_back

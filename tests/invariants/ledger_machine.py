@@ -1,0 +1,111 @@
+"""A machine that lets anything happen to some books and to the reference, and compares the two after every step."""
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
+
+from hypothesis.stateful import RuleBasedStateMachine, rule
+from hypothesis.strategies import booleans
+
+from engine.core.commands import AnyCommand
+from engine.ledger.queue import Outcome
+from tests.core.city import City, a_city
+from tests.core.paper_books import PaperBooks
+from tests.core.steps import HAPPENINGS, BringIn, Clerk, CloseCycle, Step, Wait
+from tests.invariants.pictures import Tables, picture_of, words_of
+from tests.invariants.reference import Reference
+
+DAYS_MAX: Final = 10  # partitions are made for so many days ahead, and a few more
+FUNDED: Final = (BringIn(card=0, amount=450), BringIn(card=2, amount=300))
+_city_numbers = itertools.count(1)
+
+
+class ComparedBooks(Protocol):
+    """Books that can be asked and looked at."""
+
+    def submit(self, commands: Sequence[AnyCommand]) -> list[tuple[AnyCommand, Outcome]]:
+        """Decide commands that come at once. Returns them in the order in which they were decided."""
+
+    def wait(self, wait: Wait) -> None:
+        """Let time pass."""
+
+    def close_cycle(self, closing: CloseCycle) -> None:
+        """Go on to the next cycle."""
+
+    def tables(self) -> Tables:
+        """What the books hold now."""
+
+    def check(self) -> None:
+        """Assert what must be true of the books by themselves."""
+
+
+class ComparedPaperBooks(PaperBooks):
+    """Paper books that can be looked at."""
+
+    def tables(self) -> Tables:
+        """What the books hold now."""
+        return Tables(
+            day=self.control.business_date,
+            payers=self.payers.values(),
+            payments=self.payments.values(),
+            orders=self.orders,
+            holds={payment for _, payment in self.holds},
+            balances=self.balances,
+            refunds=self.refunds,
+        )
+
+    def check(self) -> None:
+        """Nothing that the comparison does not see."""
+
+
+class LedgerMachine(RuleBasedStateMachine):
+    """Commands gather until one is the last; then all of them are submitted at once."""
+
+    def __init__(self, open_books: Callable[[City], ComparedBooks]) -> None:
+        """A new city in the books that *open_books* gives."""
+        super().__init__()
+        self._city = a_city(next(_city_numbers))
+        self._books = open_books(self._city)
+        self._clerk = Clerk(self._city)
+        self._reference = Reference(self._city, self._books.tables().day)
+        self._gathered: list[AnyCommand] = []
+        self._days = 0
+        for step in FUNDED:
+            self.happen(step, is_last=True)
+
+    @rule(what=HAPPENINGS, is_last=booleans())
+    def happen(self, what: Step | Wait | CloseCycle, is_last: bool) -> None:
+        """Something happens, and both books are the same afterwards."""
+        match what:
+            case Wait():
+                self._submit()
+                self._books.wait(what)
+                self._reference.now += what.seconds
+            case CloseCycle():
+                self._submit()
+                self._close_cycle(what)
+            case _:
+                command = self._clerk.make(what)
+                if command.key is None:  # the engine's own: nothing tells afterwards when it was decided
+                    self._submit()
+                self._gathered.append(command)
+                if is_last or command.key is None:
+                    self._submit()
+
+    def teardown(self) -> None:
+        """Submit what has gathered, and check the books by themselves."""
+        self._submit()
+        self._books.check()
+
+    def _close_cycle(self, closing: CloseCycle) -> None:
+        if self._days + closing.is_next_day <= DAYS_MAX:
+            self._days += closing.is_next_day
+            self._books.close_cycle(closing)
+            self._reference.close_cycle(is_next_day=closing.is_next_day)
+
+    def _submit(self) -> None:
+        for command, outcome in self._books.submit(self._gathered):
+            self._clerk.hear(command, outcome)
+            assert words_of(outcome) == self._reference.ask(command)
+        self._gathered = []
+        assert picture_of(self._books.tables()) == self._reference.picture()

@@ -1,0 +1,46 @@
+"""Whatever happens, the ledger is as the reference says: on paper, and in PostgreSQL with two lanes."""
+
+import os
+from collections.abc import Callable
+
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.core.city import City
+from tests.invariants.database_books import DatabaseBooks, broken_links, running_ledger
+from tests.invariants.ledger_machine import ComparedBooks, ComparedPaperBooks, LedgerMachine
+
+PAPER_EXAMPLES = 150
+DATABASE_EXAMPLES = 30
+STEPS_EACH = 40
+LANES = 2
+
+BASE = settings(
+    deadline=None,
+    stateful_step_count=STEPS_EACH,
+    derandomize="CI" in os.environ,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+
+
+def compare(open_books: Callable[[City], ComparedBooks], *, examples: int) -> None:
+    """Run the machine. A failure prints the shortest program that fails, and the blob that repeats it."""
+
+    class Machine(LedgerMachine):
+        def __init__(self) -> None:
+            super().__init__(open_books)
+
+    run_state_machine_as_test(Machine, settings=settings(BASE, max_examples=examples))
+
+
+def test_books_on_paper_match_the_reference() -> None:
+    compare(ComparedPaperBooks, examples=PAPER_EXAMPLES)
+
+
+def test_books_in_the_database_match_the_reference(dsn: str) -> None:
+    with running_ledger(dsn, lane_count=LANES) as running:
+        runner, _, sql = running
+        today = runner.run(sql.fetchval("SELECT business_date FROM control"))
+        compare(lambda city: DatabaseBooks(running, city, today), examples=DATABASE_EXAMPLES)
+        assert runner.run(broken_links(sql)) == []
