@@ -201,13 +201,18 @@ async def open_server(node: Node, settings: Settings, *, listener: socket.socket
 async def open_workers(node: Node) -> AsyncIterator[None]:
     """The background loops: holds that lapse, the clearing timetable."""
     stopping = asyncio.Event()
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(run_hold_sweeper(node.ledger, node.reads, stopping))
-        tasks.create_task(run_timetable(node.database_url, node.signing_keys[0], stopping))
-        try:
-            yield
-        finally:
-            stopping.set()
+    loops = [
+        asyncio.create_task(run_hold_sweeper(node.ledger, node.reads, stopping)),
+        asyncio.create_task(run_timetable(node.database_url, node.signing_keys[0], stopping)),
+    ]
+    for loop in loops:
+        # A loop that ends by itself has met a bug: the node stops rather than go on without it.
+        loop.add_done_callback(lambda _: node.stopping.set())
+    try:
+        yield
+    finally:
+        stopping.set()
+        await asyncio.gather(*loops)
 
 
 async def _finish(ledger: Ledger, running: "asyncio.Task[None]") -> None:

@@ -28,6 +28,7 @@ class ViolationKind(enum.Enum):
 
     CHAIN_REWRITTEN = "chain_rewritten"  # it is not the one that was sealed
     SEAL_BROKEN = "seal_broken"  # its root or its signature is not that of its vector
+    SEAL_MISSING = "seal_missing"  # of a cycle that was sealed
     SEAL_INCOMPLETE = "seal_incomplete"  # a batch of the sealed cycle lies behind the seal
 
     BALANCE_WRONG = "balance_wrong"

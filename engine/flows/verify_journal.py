@@ -11,7 +11,8 @@ import msgspec
 from engine.core.chain_audit import START, BatchRow, Link, after, batch_violation
 from engine.core.journal import EventRow, PostingRow
 from engine.core.violations import Violation, ViolationKind, Where
-from engine.store.verify_store import LaneHead, Stretch, VerifyStore
+from engine.store.verify_rows import LaneHead, Stretch
+from engine.store.verify_store import VerifyStore
 
 STRETCHES_AHEAD: Final = 2
 

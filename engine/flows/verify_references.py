@@ -17,7 +17,8 @@ from engine.core.journal import GENESIS
 from engine.core.violations import Violation, ViolationKind, Where, name_of
 from engine.flows.verify_journal import Counts, Progress
 from engine.store.rows import Row
-from engine.store.verify_store import FileRow, RefundSeen, SealRow, SliceChecked, VerifyStore
+from engine.store.verify_rows import FileRow, RefundSeen, SealedLane, SealRow, SliceChecked
+from engine.store.verify_store import VerifyStore
 
 PublicKeys = Mapping[str, bytes]
 """Ed25519 public keys of 32 bytes, by key id."""
@@ -52,9 +53,11 @@ class ReferenceCheck:
     async def check_seals(self) -> Violation | None:
         """Every seal is signed, and the chains are as they were when they were sealed, as far as they were then."""
         cycle = CycleNumber(0)
-        while (seal := await self._store.next_seal(cycle)) is not None:
-            cycle = seal.cycle
-            violation = await self._seal_violation(seal)
+        while (sealed := await self._store.next_sealed(cycle)) is not None:
+            cycle = sealed.cycle
+            if sealed.seal is None:
+                return Violation(ViolationKind.SEAL_MISSING, Where(table="seal", cycle=cycle), "a seal", "none")
+            violation = await self._seal_violation(cycle, sealed.seal)
             if violation is not None:
                 return violation
             self._counts.seals += 1
@@ -114,8 +117,8 @@ class ReferenceCheck:
             self._progress("files", self._counts.files, self._counts.files)
         return None
 
-    async def _seal_violation(self, seal: SealRow) -> Violation | None:
-        where = Where(table="seal", cycle=seal.cycle)
+    async def _seal_violation(self, cycle: CycleNumber, seal: SealRow) -> Violation | None:
+        where = Where(table="seal", cycle=cycle)
         ends = _ends_of(seal.lanes)
         if ends is None:
             return Violation(ViolationKind.SEAL_BROKEN, where, "the ends of the lanes", "something else")
@@ -123,19 +126,12 @@ class ReferenceCheck:
         if root != seal.root:
             return Violation(ViolationKind.SEAL_BROKEN, where, f"root {root.hex()}", seal.root.hex())
         if not self._is_signed(seal.root, key_id=seal.key_id, signature=seal.signature):
-            return Violation(ViolationKind.SEAL_BROKEN, where, "a signature of a known key", f"of {seal.key_id}: none")
+            return Violation(ViolationKind.SEAL_BROKEN, where, "a signature of a known key", f"one of {seal.key_id}")
         heads = {end.lane: end.head for end in ends}
         for lane in await self._store.sealed_lanes([end.lane for end in ends], [end.seq for end in ends]):
-            where = Where(table="seal", cycle=seal.cycle, lane=lane.lane, seq=lane.seq)
-            found = GENESIS if lane.seq == 0 else lane.hash
-            expected = heads.get(lane.lane, GENESIS)
-            if found is None:
-                return Violation(ViolationKind.CHAIN_TRUNCATED, where, f"batch {expected.hex()}", "none")
-            if found != expected:
-                return Violation(ViolationKind.CHAIN_REWRITTEN, where, expected.hex(), found.hex())
-            if lane.next_cycle is not None and lane.next_cycle <= seal.cycle:
-                behind = f"batch {lane.seq + 1} of cycle {lane.next_cycle}"
-                return Violation(ViolationKind.SEAL_INCOMPLETE, where, "later cycles only behind it", behind)
+            violation = _sealed_violation(cycle, lane, heads.get(lane.lane, GENESIS))
+            if violation is not None:
+                return violation
         return None
 
     async def _file_violation(self, file: FileRow) -> Violation | None:
@@ -180,6 +176,19 @@ class ReferenceCheck:
         except InvalidSignature:
             return False
         return True
+
+
+def _sealed_violation(cycle: CycleNumber, lane: SealedLane, head: bytes) -> Violation | None:
+    where = Where(table="seal", cycle=cycle, lane=lane.lane, seq=lane.seq)
+    found = GENESIS if lane.seq == 0 else lane.hash
+    if found is None:
+        return Violation(ViolationKind.CHAIN_TRUNCATED, where, f"batch {head.hex()}", "none")
+    if found != head:
+        return Violation(ViolationKind.CHAIN_REWRITTEN, where, head.hex(), found.hex())
+    if lane.next_cycle is not None and lane.next_cycle <= cycle:
+        behind = f"batch {lane.seq + 1} of cycle {lane.next_cycle}"
+        return Violation(ViolationKind.SEAL_INCOMPLETE, where, "later cycles only behind it", behind)
+    return None
 
 
 def _ends_of(vector: bytes) -> tuple[LaneEnd, ...] | None:

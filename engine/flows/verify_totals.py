@@ -13,7 +13,8 @@ from engine.core.calendar import CycleNumber
 from engine.core.payment_audit import PaymentSeen, payment_violation
 from engine.core.violations import Violation, ViolationKind, Where, account_name, name_of
 from engine.flows.verify_journal import Counts, JournalFollower, Judging, Progress
-from engine.store.verify_store import FIRST_ID, LAST_ID, TotalsFault, VerifyStore
+from engine.store.verify_rows import TotalsFault
+from engine.store.verify_store import FIRST_ID, LAST_ID, VerifyStore
 
 _TOTALS: Final = ("debits pending", "debits posted", "credits pending", "credits posted", "seq")
 
@@ -103,12 +104,12 @@ class TotalsCheck:
         if net is not None:
             bank = "none" if net.bank is None else name_of(net.bank)
             where = Where(table="net_position", cycle=cycle, bank=bank)
-            form = "debits {}, credits {}"
+            form = "debits {} ({}), credits {} ({})"
             return Violation(ViolationKind.NET_WRONG, where, form.format(*net.expected), form.format(*net.actual))
         file = await self._store.wrong_file(cycle)
         if file is not None:
-            where = Where(table="clearing_file", cycle=cycle, name=file.name)
-            form = "{} items, {} fen"
+            where = Where(table="clearing_file", cycle=cycle, bank=name_of(file.bank), name=file.name or file.kind)
+            form = "{} fen ({} items)"
             return Violation(ViolationKind.FILE_WRONG, where, form.format(*file.expected), form.format(*file.actual))
         return None
 

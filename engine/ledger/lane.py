@@ -123,7 +123,7 @@ class Lane:
             self._session.close()
             self._queue.close()
             for left in (entries, self._delayed, self._queue.take(len(self._queue))):
-                _fail(left, StoreUnavailable("the engine has stopped"))
+                _fail(left, "the engine has stopped")
             self._delayed.clear()
 
     async def leave(self) -> None:
@@ -174,13 +174,13 @@ class Lane:
             except ConnectionLost:
                 await self._recover(group)
             except StoreUnavailable as fault:
-                _fail(group, fault)
+                _fail(group, str(fault))
             except Fenced:
                 raise
             except Exception as error:  # a value that cannot be written, or a bug: the culprit's neighbours go on
                 if len(group) == 1:
                     log.exception("lane.command_failed", operation=group[0].command.operation.name)
-                    _fail(group, error)
+                    group[0].fail(error)
                 else:
                     groups.extend([entry] for entry in group)
 
@@ -230,8 +230,8 @@ class Lane:
         done_at = loop.time()
         self._tell(
             BatchDone(
-                lane=session.lane,
-                command_count=len(claims),
+                session.lane,
+                len(claims),
                 took_s=done_at - started_at,
                 commit_s=done_at - commit_at,
                 business_offset_s=row["sandbox_offset_us"] / 1e6,
@@ -313,6 +313,6 @@ class Lane:
         self._delayed.difference_update(entries)
 
 
-def _fail(entries: Iterable[Entry], error: Exception) -> None:
+def _fail(entries: Iterable[Entry], reason: str) -> None:
     for entry in entries:
-        entry.fail(error)
+        entry.fail(StoreUnavailable(reason))  # one each: tracebacks gather on an exception that many raise

@@ -1,7 +1,7 @@
 """The session of a closer: the lock that makes it the only one, and how far the cycles are."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import date, datetime
 from typing import Any, Final
@@ -126,6 +126,16 @@ class ClearingSession:
         assert self._is_locked, "only the only closer writes"
         with translated():
             await self._writer.execute(self._queries[name], *values)
+
+    async def execute_many(self, name: str, rows: Sequence[Sequence[object]]) -> None:
+        """Write with one of the queries, once for each row, all in one transaction, as the only closer.
+
+        Raises:
+            Fault: one of `translated`.
+        """
+        assert self._is_locked, "only the only closer writes"
+        with translated():
+            await self._writer.executemany(self._queries[name], rows)
 
 
 @asynccontextmanager

@@ -197,8 +197,7 @@ async def drop_chunks(session: ClearingSession, name: str) -> None:
 
 async def insert_chunks(session: ClearingSession, chunks: Sequence[Chunk]) -> None:
     """Store parts of files that nobody sees yet."""
-    names, parts, contents = zip(*chunks, strict=True)
-    await session.execute("insert_chunks", names, parts, contents)
+    await session.execute_many("insert_chunk", chunks)
 
 
 async def insert_files(

@@ -96,6 +96,12 @@ class Reads:
             row = await self._pool.fetchrow(self._queries["device_of_card"], card)
         return (row["device_no"], row["key_id"]) if row is not None else None
 
+    async def refreshes_used(self, device_no: int, *, step: int) -> set[int]:
+        """The refresh digits whose code of *step* has paid."""
+        with translated():
+            rows = await self._pool.fetch(self._queries["refreshes_used"], step, device_no)
+        return {row["refresh"] for row in rows}
+
     async def due_holds(self, now: datetime, *, count: int) -> list[PaymentId]:
         """Payments whose hold has lapsed by *now*, oldest first."""
         with translated():

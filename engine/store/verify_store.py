@@ -7,25 +7,41 @@ and compares with them, one looks up references.
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import date
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import asyncpg
-import msgspec
 
 from engine.core.accounts import PERSONAL_ACCOUNT_PAY_TYPE, AccountKind, personal_account
 from engine.core.answers import EventKind
 from engine.core.calendar import CycleNumber
 from engine.core.chain_audit import BatchRow
 from engine.core.clearing_lines import FileKind
-from engine.core.ids import CardId, IdKind, PaymentId
+from engine.core.ids import CardId, IdKind
 from engine.core.journal import EventRow, PostingRow
-from engine.core.payment_audit import PaymentFold, PaymentSeen, RefundFold
-from engine.core.payments import Payment, Refund, State
+from engine.core.payment_audit import PaymentSeen
+from engine.core.payments import State
 from engine.core.postings import Phase, PostingKind
 from engine.store.connection import READ_SETTINGS, connect
 from engine.store.faults import translated
-from engine.store.rows import payment_of, refund_of, remembered_of
 from engine.store.sql import Sql, load_queries, with_integers
+from engine.store.verify_rows import (
+    FileFault,
+    FileRow,
+    LaneHead,
+    NetFault,
+    Netted,
+    RefundSeen,
+    SealedCycle,
+    SealedLane,
+    SealRow,
+    SliceChecked,
+    Stretch,
+    TotalsChecked,
+    TotalsFault,
+    payment_seen_of,
+    refund_seen_of,
+    slice_of,
+)
 
 FIRST_ID: Final = bytes(16)
 LAST_ID: Final = b"\xff" * 16
@@ -58,119 +74,11 @@ _NUMBERS: Final = {
     "state_authorized": State.AUTHORIZED,
     "account_personal": AccountKind.PERSONAL_ACCOUNT,
     "account_fund": AccountKind.POOL_FUND,
-    "account_merchant": AccountKind.MERCHANT_PAYABLE,
     "account_receivable": AccountKind.BANK_RECEIVABLE,
     "account_payable": AccountKind.BANK_PAYABLE,
     "pay_type_personal": PERSONAL_ACCOUNT_PAY_TYPE,
-    "id_merchant": IdKind.MERCHANT,
     "id_bank": IdKind.BANK,
 }
-
-
-class LaneHead(NamedTuple):
-    """A lane's row, and the last batch that there is of it."""
-
-    lane: int
-    seq: int
-    head: bytes
-    last_seq: int
-
-
-class Stretch(NamedTuple):
-    """Some batches of one lane, all of one cycle: those behind `after_seq`, up to `last_seq`."""
-
-    lane: int
-    after_seq: int
-    last_seq: int
-    cycle: CycleNumber
-
-
-class TotalsFault(NamedTuple):
-    """An account whose stored totals are not those of its postings."""
-
-    account: bytes
-    lane: int | None
-    expected: Sequence[int | None]
-    actual: Sequence[int | None]
-
-
-class TotalsChecked(NamedTuple):
-    """A slice of accounts that was compared."""
-
-    number: int
-    fault: TotalsFault | None
-
-
-class SliceChecked(NamedTuple):
-    """A slice of references that was looked up: its last key (None at the end), and what points nowhere."""
-
-    number: int
-    last: tuple[Any, ...] | None
-    fault: tuple[Any, ...] | None
-
-
-class RefundSeen(NamedTuple):
-    """A refund as it is stored; None where its tenders cannot be read."""
-
-    payment: PaymentId
-    refund_no: str
-    refund: Refund | None
-
-
-class SealRow(NamedTuple):
-    """A seal as it is stored."""
-
-    cycle: CycleNumber
-    lanes: bytes
-    root: bytes
-    key_id: str
-    signature: bytes
-
-
-class SealedLane(NamedTuple):
-    """What a lane's chain has where a seal says that it ended."""
-
-    lane: int
-    seq: int
-    hash: bytes | None
-    next_cycle: int | None
-
-
-class FileRow(NamedTuple):
-    """What a clearing file says of its bytes, and the root that its cycle was sealed with."""
-
-    name: str
-    cycle: CycleNumber
-    size: int
-    sha256: bytes
-    root: bytes
-    key_id: str
-    signature: bytes
-    sealed_root: bytes | None
-
-
-class Netted(NamedTuple):
-    """A cycle that has net positions, and what they sum to. Units: fen."""
-
-    cycle: CycleNumber
-    debits: int
-    credits: int
-
-
-class NetFault(NamedTuple):
-    """A bank whose net position is wrong. Units: fen; what it pays, what it gets."""
-
-    bank: bytes | None  # None: accounts that no bank holds
-    expected: Sequence[int]
-    actual: Sequence[int]
-
-
-class FileFault(NamedTuple):
-    """A clearing file that is not about its cycle's postings: how many items, and fen."""
-
-    name: str
-    expected: Sequence[int]
-    actual: Sequence[int]
 
 
 class VerifyStore:
@@ -243,24 +151,24 @@ class VerifyStore:
     async def payments(self, after: bytes, last: bytes, folded: dict[int, int]) -> list[PaymentSeen]:
         """The payments in ``(after, last]``, and what their events and postings add up to, in order of id."""
         rows = await self._fetch(self._folds, "payments", after, last, list(folded), list(folded.values()))
-        return [_payment_seen_of(row) for row in rows]
+        return [payment_seen_of(row) for row in rows]
 
     async def check_answers(self, after: tuple[Any, ...]) -> SliceChecked:
         """Look up the events of the next answers. Fault: caller, operation, key, lane, seq, n."""
-        return _slice_of(await self._fetch(self._references, "check_answers", *after, self.slice_rows), width=3)
+        return slice_of(await self._fetch(self._references, "check_answers", *after, self.slice_rows), width=3)
 
     async def check_orders(self, after: tuple[Any, ...]) -> SliceChecked:
         """Look up the payments of the next order numbers. Fault: merchant, order number, payment."""
-        return _slice_of(await self._fetch(self._references, "check_orders", *after, self.slice_rows), width=2)
+        return slice_of(await self._fetch(self._references, "check_orders", *after, self.slice_rows), width=2)
 
     async def check_holds(self, after: tuple[Any, ...]) -> SliceChecked:
         """Look up the payments of the next holds. Fault: due, payment."""
-        return _slice_of(await self._fetch(self._references, "check_holds", *after, self.slice_rows), width=2)
+        return slice_of(await self._fetch(self._references, "check_holds", *after, self.slice_rows), width=2)
 
     async def refunds(self, payment: bytes, refund_no: str) -> list[RefundSeen]:
         """The refunds behind one, in order of payment and refund number."""
         rows = await self._fetch(self._references, "refunds", payment, refund_no, self.slice_rows)
-        return [_refund_seen_of(row["found"]) for row in rows]
+        return [refund_seen_of(row["found"]) for row in rows]
 
     async def next_date(self, table: str, after: date) -> date | None:
         """The next business date on which there is an event or a posting."""
@@ -273,10 +181,13 @@ class VerifyStore:
         rows = await self._fetch(self._references, f"stray_{table}", business_date)
         return (rows[0]["lane"], rows[0]["seq"], rows[0]["n"]) if rows else None
 
-    async def next_seal(self, after: int) -> SealRow | None:
-        """The seal of the next cycle that has one."""
+    async def next_sealed(self, after: CycleNumber) -> SealedCycle | None:
+        """The next cycle that was sealed."""
         rows = await self._fetch(self._references, "next_seal", after)
-        return SealRow._make(rows[0]) if rows else None
+        if not rows:
+            return None
+        cycle, *seal = rows[0]
+        return SealedCycle(cycle, SealRow._make(seal) if seal[0] is not None else None)
 
     async def sealed_lanes(self, lanes: Sequence[int], seqs: Sequence[int]) -> list[SealedLane]:
         """What the chains have at the ends that a seal names; a lane that it does not name ended at zero."""
@@ -344,53 +255,3 @@ async def open_verify_store(dsn: str, *, slice_rows: int = SLICE_ROWS) -> AsyncI
         for connection in connections:
             with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 await connection.close()
-
-
-_NO_EVENTS: Final = PaymentFold(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, None, None, None, None, None, None, None)
-
-
-def _payment_seen_of(row: asyncpg.Record) -> PaymentSeen:
-    stored = row["payment"]
-    return PaymentSeen(
-        id=PaymentId(row["id"]),
-        is_stored=stored is not None,
-        payment=None if stored is None else _readable(stored),
-        captured=0 if stored is None else stored["captured"],
-        refunded=0 if stored is None else stored["refunded"],
-        fold=_NO_EVENTS if row["opened"] is None else PaymentFold._make(row[2:20]),
-        refunds=RefundFold._make(row[20:24]),
-        original=None if row["original"] is None else _payment_in(row["original"]),
-        hold_due=row["hold_due"],
-        order_payment=row["order_payment"],
-    )
-
-
-def _readable(stored: asyncpg.Record) -> Payment | None:
-    try:
-        return payment_of(stored)
-    except (KeyError, msgspec.DecodeError):
-        return None
-
-
-def _payment_in(body: bytes) -> Payment | None:
-    try:
-        return remembered_of(body).answer.payment
-    except msgspec.DecodeError:
-        return None
-
-
-def _refund_seen_of(stored: asyncpg.Record) -> RefundSeen:
-    try:
-        refund = refund_of(stored)
-    except msgspec.DecodeError:
-        refund = None
-    return RefundSeen(PaymentId(stored["payment"]), stored["refund_no"], refund)
-
-
-def _slice_of(rows: Sequence[asyncpg.Record], *, width: int) -> SliceChecked:
-    """A row is: count, the last key of the slice, then what is wrong (all null if nothing is). No row: the end."""
-    if not rows:
-        return SliceChecked(0, None, None)
-    row = tuple(rows[0])
-    fault = row[1 + width :]
-    return SliceChecked(row[0], row[1 : 1 + width], fault if fault[0] is not None else None)

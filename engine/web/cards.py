@@ -6,7 +6,7 @@ from typing import Final
 from aiohttp import web
 
 from engine.codes.consumer_qr import encode_consumer_qr
-from engine.codes.pay_code import REFRESH_MAX, device_key, pay_code_at
+from engine.codes.pay_code import REFRESH_MAX, device_key, pay_code_at, step_at
 from engine.codes.render import code128_png, code128_svg, qr_png, qr_svg
 from engine.core.answers import Answer
 from engine.core.commands import Reinstate, ReportLoss
@@ -53,11 +53,12 @@ async def get_pay_code(request: web.Request) -> web.Response:
         raise Refused(Refusal.NOT_FOUND)
     device_no, key_id = device
     assert node.sandbox_time is not None, "this path is in the sandbox only"
+    now_s = request[ARRIVED_S]
     code = pay_code_at(
         device_key(node.keyring.device_master, key_id, device_no),
         device_no,
-        node.sandbox_time.next_refresh(device_no, count=REFRESH_MAX + 1),
-        request[ARRIVED_S],
+        await node.sandbox_time.next_refresh(device_no, step=step_at(now_s), count=REFRESH_MAX + 1),
+        now_s,
     )
     text = encode_consumer_qr(code, key_id) if shape == "qr" else code
     return web.Response(

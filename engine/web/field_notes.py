@@ -62,13 +62,11 @@ NOTES: Final[dict[str, FieldNote]] = {
     "en": FieldNote("In English."),
     "errors": FieldNote("The fields that are to blame."),
     "expires_at": _instant("When the hold ends, in business time; null without a hold."),
-    "failing": FieldNote("What is missing before payments can be made."),
     "final": FieldNote("`true` releases what is not captured; `false` keeps it on hold for a later capture."),
     "form": FieldNote("How the file is written."),
     "from": FieldNote("Journal place (`lane.seq.n`) of the first item; empty if the file has none."),
     "fund_pay_type": FieldNote("Code of the insurance fund that pays this part; only with `pool_fund`."),
     "hold_s": FieldNote("Seconds that a hold lasts; the scenario's own default if not given."),
-    "id": FieldNote("Id; see the pattern."),
     "instance": FieldNote("Path of the request."),
     "issue_level": FieldNote("1: can be queried; 2: can pay."),
     "items": FieldNote("At most `limit` of them, newest first."),
@@ -123,7 +121,8 @@ SPECIAL_NOTES: Final[dict[tuple[str, str], FieldNote]] = {
     ("CaptureRequest", "amount"): FieldNote("Fen to take of what is on hold; all of it if not given."),
     ("ProblemDocument", "status"): FieldNote("The HTTP status."),
     ("ManifestView", "kind"): FieldNote(
-        "`COLLECT`: what is drawn from the bank's cardholders; `CREDIT`: what its merchants receive; `NET`: the result."
+        "`COLLECT`: taken from the bank, for its cardholders and funds; `CREDIT`: given to it, for its merchants and"
+        " refunds; `NET`: what moves between it and the settlement bank."
     ),
     ("RefundView", "tenders"): FieldNote("Where the money goes back to; the parts sum to `amount`."),
     ("FieldError", "reason"): FieldNote("What is wrong with it."),

@@ -6,8 +6,10 @@ from typing import Final, Literal
 
 import msgspec
 
+from engine.core.clearing_lines import FileKind
 from engine.core.ids import IdKind
 from engine.core.refusals import Refusal
+from engine.formats import bank_file_formats
 from engine.web import docs
 from engine.web.field_notes import FILE_NAME_PATTERN, id_pattern
 from engine.web.lists import LIMIT_DEFAULT, LIMIT_MAX
@@ -246,12 +248,12 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("GET", "/v1/clearing/files"): Operation(
         tag=Tag.CLEARING,
         summary="Manifests of clearing files",
-        text="For banks: the caller's own files only.",
+        text="For banks.",
         parameters=(
             BUSINESS_DATE,
             Parameter(name="cycle", text="Only this cycle, such as `20261124-01`.", schema=_texts()),
-            Parameter(name="kind", text="Only this kind.", schema=_texts("COLLECT", "CREDIT", "NET")),
-            Parameter(name="form", text="Only this form.", schema=_texts("flat")),
+            Parameter(name="kind", text="Only this kind.", schema=_texts(*(kind.value for kind in FileKind))),
+            Parameter(name="form", text="Only this form.", schema=_texts(*bank_file_formats())),
             *PAGE,
         ),
         response=ManifestList,
@@ -260,7 +262,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("GET", "/v1/clearing/files/{name}"): Operation(
         tag=Tag.CLEARING,
         summary="One clearing file",
-        text="For banks. Byte-identical for ever; check it against its manifest.",
+        text="For banks: check it against its manifest.",
         parameters=(FILE_NAME,),
         media_types=("text/plain",),
         is_file=True,
@@ -269,7 +271,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("GET", "/v1/clearing/positions"): Operation(
         tag=Tag.CLEARING,
         summary="Net positions",
-        text="For banks: the caller's own positions only.",
+        text="For banks.",
         parameters=(BUSINESS_DATE, *PAGE),
         response=PositionList,
         refusals=(Refusal.NOT_FOUND,),

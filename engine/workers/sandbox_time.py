@@ -44,8 +44,13 @@ class SandboxTime:
             await self._catch_up()
         return advance_s
 
-    def next_refresh(self, device_no: int, *, count: int) -> int:
-        """The refresh digit that a phone would show next, so that two codes of one step differ."""
-        refresh = self._refreshes.get(device_no, -1) + 1
+    async def next_refresh(self, device_no: int, *, step: int, count: int) -> int:
+        """The refresh digit that a phone would show next: one whose code of *step* has not paid, if there is one."""
+        used = await self._reads.refreshes_used(device_no, step=step)
+        refresh = self._refreshes.get(device_no, -1)
+        for _ in range(count):
+            refresh = (refresh + 1) % count
+            if refresh not in used:
+                break
         self._refreshes[device_no] = refresh
-        return refresh % count
+        return refresh

@@ -14,7 +14,8 @@ OURSELVES = Identity(os.geteuid(), os.getegid())
 
 
 @pytest.fixture(autouse=True)
-def temporary_folder(open_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def temporary_folder(tmp_path: Path, open_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    assert tmp_path.exists()  # pytest makes its own folders in the usual temporary folder first
     monkeypatch.setattr("tempfile.tempdir", str(open_folder))
     return open_folder
 

@@ -17,7 +17,7 @@ async def test_a_captured_payment_is_on_the_payers_row(dsn: str, sql: asyncpg.Co
     await ledger.submit(world.open_account(amount=300))
     outcome = await ledger.submit(world.authorize(amount=500))
     assert outcome.answer.payment is not None
-    assert [300, 200] == [tender.captured for tender in outcome.answer.payment.tenders]
+    assert [tender.captured for tender in outcome.answer.payment.tenders] == [300, 200]
     ledger.close()
     await running
-    assert 300 == await sql.fetchval("SELECT debits_posted FROM payer WHERE id = $1", world.cards[0])
+    assert await sql.fetchval("SELECT debits_posted FROM payer WHERE id = $1", world.cards[0]) == 300

@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import itertools
 import re
 import subprocess
 import sys
@@ -69,7 +70,7 @@ class Outline(HTMLParser):
 def test_page_is_well_formed_and_whole(language: Language) -> None:
     outline = Outline(guide_page(language))
     tags = outline.tags()
-    assert ["h1"] == [tag for tag in tags if tag == "h1"]
+    assert tags.count("h1") == 1
     assert {"header", "nav", "main", "footer", "caption"} <= set(tags)
     identifiers = outline.values("id")
     assert len(set(identifiers)) == len(identifiers)
@@ -80,12 +81,13 @@ def test_page_is_well_formed_and_whole(language: Language) -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_headings_skip_no_level(language: Language) -> None:
     levels = [int(tag[1]) for tag in Outline(guide_page(language)).tags() if re.fullmatch(r"h[1-6]", tag)]
-    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
 
 
 def test_both_languages_have_the_same_parts() -> None:
     chinese, english = (Outline(guide_page(language)) for language in LANGUAGES)
-    assert chinese.tags() == english.tags()
+    for tag in ("h2", "h3", "li", "p", "pre", "th", "tr"):
+        assert chinese.tags().count(tag) == english.tags().count(tag)
     assert chinese.values("href") == english.values("href")
 
 

@@ -133,9 +133,9 @@ SELECT p.lane, p.seq, p.n, p.payment, p.debit, p.credit, p.amount, y.order_no, y
 -- What an attempt that did not end has left of a file. $1 name text
 DELETE FROM clearing_chunk WHERE name = $1;
 
--- name: insert_chunks
--- $1 names text[], $2 parts integer[], $3 bytes bytea[]
-INSERT INTO clearing_chunk (name, part, bytes) SELECT * FROM unnest($1::text[], $2::integer[], $3::bytea[]);
+-- name: insert_chunk
+-- $1 name text, $2 part integer, $3 bytes bytea
+INSERT INTO clearing_chunk (name, part, bytes) VALUES ($1, $2, $3);
 
 -- name: insert_files
 -- All files of a cycle, once all their bytes are stored. $1 cycle bigint, $2 built_at timestamptz,

@@ -49,3 +49,7 @@ SELECT to_regclass($1) IS NOT NULL AND to_regclass($2) IS NOT NULL;
 -- name: advance_sandbox_clock
 -- $1 advance in microseconds bigint
 UPDATE control SET sandbox_offset_us = sandbox_offset_us + $1 RETURNING sandbox_offset_us;
+
+-- name: refreshes_used
+-- What a phone of the sandbox has shown already in this step. $1 step bigint, $2 device bigint
+SELECT refresh FROM code_use WHERE step = $1 AND device = $2;

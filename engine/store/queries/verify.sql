@@ -115,18 +115,12 @@ $$;
 CREATE FUNCTION pg_temp.owed(of_cycle bigint)
 RETURNS TABLE (bank uuid, debits bigint, credits bigint, debit_count bigint, credit_count bigint)
 LANGUAGE sql STABLE AS $$
-    SELECT coalesce(m.bank, u.bank, k.id), sum(c.debits)::bigint, sum(c.credits)::bigint, sum(c.debit_count)::bigint,
+    SELECT coalesce(r.bank, k.id), sum(c.debits)::bigint, sum(c.credits)::bigint, sum(c.debit_count)::bigint,
            sum(c.credit_count)::bigint
-      FROM (SELECT f.*, get_byte(uuid_send(f.account), 7) AS kind FROM clearing_fold f WHERE f.cycle = of_cycle) c
-      LEFT JOIN merchant m ON c.kind = :account_merchant
-                          AND m.id = encode(set_byte(uuid_send(c.account), 7, :id_merchant), 'hex')::uuid
-      LEFT JOIN bank k ON c.kind IN (:account_receivable, :account_payable)
+      FROM (SELECT f.* FROM clearing_fold f WHERE f.cycle = of_cycle) c
+      LEFT JOIN clearing_route r ON r.cycle = c.cycle AND r.account = c.account
+      LEFT JOIN bank k ON get_byte(uuid_send(c.account), 7) IN (:account_receivable, :account_payable)
                       AND k.id = encode(set_byte(uuid_send(c.account), 7, :id_bank), 'hex')::uuid
-      LEFT JOIN fund u ON c.kind = :account_fund
-                      AND u.pay_type = ('x' || encode(substr(uuid_send(c.account), 1, 6), 'hex'))::bit(48)::bigint
-                      AND u.region = (get_byte(uuid_send(c.account), 8) << 12)
-                                     + (get_byte(uuid_send(c.account), 9) << 4)
-                                     + (get_byte(uuid_send(c.account), 10) >> 4)
      GROUP BY 1
 $$;
 
@@ -468,8 +462,15 @@ SELECT r AS found
  LIMIT $3;
 
 -- name: next_seal
--- $1 after cycle bigint
-SELECT s.cycle, s.lanes, s.root, s.key_id, s.signature FROM seal s WHERE s.cycle > $1 ORDER BY s.cycle LIMIT 1;
+-- The next cycle that was sealed, and its seal if there is one. $1 after cycle bigint
+SELECT c.cycle, s.lanes, s.root, s.key_id, s.signature
+  FROM (SELECT min(x.cycle) AS cycle
+          FROM ((SELECT r.cycle FROM clearing_run r
+                  WHERE r.cycle > $1 AND r.sealed_at IS NOT NULL ORDER BY r.cycle LIMIT 1)
+                UNION ALL
+                (SELECT z.cycle FROM seal z WHERE z.cycle > $1 ORDER BY z.cycle LIMIT 1)) x) c
+  LEFT JOIN seal s ON s.cycle = c.cycle
+ WHERE c.cycle IS NOT NULL;
 
 -- name: sealed_lanes
 -- What the chains have where a seal says that they ended, and the cycle of the batch behind it.
@@ -486,7 +487,7 @@ SELECT coalesce(v.lane, l.id) AS lane, coalesce(v.seq, 0) AS seq, b.hash, n.cycl
 SELECT f.name, f.cycle, f.size, f.sha256, f.root, f.key_id, f.signature, s.root AS sealed_root
   FROM clearing_file f
   LEFT JOIN seal s ON s.cycle = f.cycle
- WHERE f.name > $1
+ WHERE f.name > $1 AND f.published_at IS NOT NULL
  ORDER BY f.name
  LIMIT 1;
 
@@ -496,19 +497,21 @@ SELECT c.part, c.bytes FROM clearing_chunk c WHERE c.name = $1 AND c.part > $2 O
 
 -- name: next_netted
 -- A netted cycle and what its net positions sum to. $1 after cycle bigint
-SELECT n.cycle, sum(n.debits)::bigint AS debits, sum(n.credits)::bigint AS credits
-  FROM net_position n
- WHERE n.cycle > $1
- GROUP BY n.cycle
- ORDER BY n.cycle
- LIMIT 1;
+SELECT c.cycle, n.debits, n.credits
+  FROM (SELECT x.cycle FROM clearing_run x WHERE x.cycle > $1 AND x.netted_at IS NOT NULL ORDER BY x.cycle LIMIT 1) c,
+       LATERAL (SELECT coalesce(sum(x.debits), 0)::bigint AS debits, coalesce(sum(x.credits), 0)::bigint AS credits
+                  FROM net_position x
+                 WHERE x.cycle = c.cycle) n;
 
 -- name: wrong_net
 -- A bank whose net position in a cycle is not what the cycle's postings give: an account's debits are paid by the bank
--- that holds it, its credits are paid to that bank. $1 cycle bigint
+-- that it cleared through, its credits are paid to that bank. $1 cycle bigint
 SELECT w.*
-  FROM (SELECT coalesce(o.bank, n.bank) AS bank, ARRAY[coalesce(o.debits, 0), coalesce(o.credits, 0)] AS expected,
-               ARRAY[coalesce(n.debits, 0), coalesce(n.credits, 0)] AS actual
+  FROM (SELECT coalesce(o.bank, n.bank) AS bank,
+               ARRAY[coalesce(o.debits, 0), coalesce(o.debit_count, 0), coalesce(o.credits, 0),
+                     coalesce(o.credit_count, 0)] AS expected,
+               ARRAY[coalesce(n.debits, 0), coalesce(n.debit_count, 0), coalesce(n.credits, 0),
+                     coalesce(n.credit_count, 0)] AS actual
           FROM pg_temp.owed($1::bigint) o
           FULL JOIN (SELECT x.* FROM net_position x WHERE x.cycle = $1::bigint) n ON n.bank = o.bank) w
  WHERE w.expected <> w.actual
@@ -516,20 +519,25 @@ SELECT w.*
  LIMIT 1;
 
 -- name: wrong_file
--- A file in force whose number of items or total is not what the cycle's postings give its bank. $1 cycle bigint,
--- $2 kind of files of what banks pay text, $3 kind of files of what they get text
+-- A file in force whose total or number of items is not what the cycle's postings give its bank, or one that is not
+-- there though the cycle is published. $1 cycle bigint, $2 kind of files of what banks pay text,
+-- $3 kind of files of what they get text
 SELECT w.*
-  FROM (SELECT f.name,
-               CASE f.kind WHEN $2::text THEN ARRAY[coalesce(o.debit_count, 0), coalesce(o.debits, 0)]
-                           ELSE ARRAY[coalesce(o.credit_count, 0), coalesce(o.credits, 0)] END AS expected,
-               CASE f.kind WHEN $2::text THEN ARRAY[f.item_count, f.debit_total]
-                           ELSE ARRAY[f.item_count, f.credit_total] END AS actual
-          FROM clearing_file f
-          LEFT JOIN pg_temp.owed($1::bigint) o ON o.bank = f.bank
-         WHERE f.cycle = $1::bigint AND f.kind IN ($2::text, $3::text)
-           AND NOT EXISTS (SELECT FROM clearing_file r WHERE r.replaces = f.name)) w
+  FROM (SELECT n.bank, k.kind, f.name,
+               CASE k.kind WHEN $2::text THEN ARRAY[coalesce(o.debits, 0), coalesce(o.debit_count, 0)]
+                           ELSE ARRAY[coalesce(o.credits, 0), coalesce(o.credit_count, 0)] END AS expected,
+               CASE k.kind WHEN $2::text THEN ARRAY[f.debit_total, f.item_count]
+                           ELSE ARRAY[f.credit_total, f.item_count] END AS actual
+          FROM clearing_run c
+          JOIN net_position n ON n.cycle = c.cycle
+          JOIN (VALUES ($2::text), ($3::text)) k(kind) ON true
+          LEFT JOIN clearing_file f ON f.cycle = n.cycle AND f.bank = n.bank AND f.kind = k.kind
+                                   AND f.published_at IS NOT NULL
+                                   AND NOT EXISTS (SELECT FROM clearing_file r WHERE r.replaces = f.name)
+          LEFT JOIN pg_temp.owed($1::bigint) o ON o.bank = n.bank
+         WHERE c.cycle = $1::bigint AND c.published_at IS NOT NULL) w
  WHERE w.expected <> w.actual
- ORDER BY w.name
+ ORDER BY w.bank, w.kind, w.name
  LIMIT 1;
 
 -- name: sizes

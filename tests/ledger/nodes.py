@@ -1,0 +1,83 @@
+"""Nodes to test with: a ledger that runs, and what it needs to be stopped."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import asyncpg
+
+from engine.core.commands import AnyCommand
+from engine.ledger.lane import BATCH_COMMANDS_MAX
+from engine.ledger.queue import Outcome, Overloaded
+from engine.ledger.router import QUEUE_MAX, WAIT_S, Ledger
+from engine.store.faults import Fault
+from engine.store.lane_session import LaneSessions
+
+_numbers = itertools.count(1)
+
+
+async def a_ledger(
+    dsn: str,
+    *,
+    lane_count: int = 1,
+    queue_max: int = QUEUE_MAX,
+    batch_max: int = BATCH_COMMANDS_MAX,
+    wait_s: float = WAIT_S,
+) -> tuple[Ledger, "asyncio.Task[None]"]:
+    """A ledger of a node of its own, and the task that runs it: whoever asks for it also ends it."""
+    sessions = LaneSessions(dsn, node=f"node-{next(_numbers)}")
+    ledger = Ledger(sessions, lane_count=lane_count, queue_max=queue_max, batch_max=batch_max, wait_s=wait_s)
+    await ledger.open()
+    return ledger, asyncio.create_task(ledger.run())
+
+
+@asynccontextmanager
+async def a_node(
+    dsn: str,
+    *,
+    lane_count: int = 1,
+    queue_max: int = QUEUE_MAX,
+    batch_max: int = BATCH_COMMANDS_MAX,
+    wait_s: float = WAIT_S,
+) -> AsyncIterator[Ledger]:
+    """A ledger that runs until the block ends, and then finishes what it has."""
+    ledger, running = await a_ledger(
+        dsn, lane_count=lane_count, queue_max=queue_max, batch_max=batch_max, wait_s=wait_s
+    )
+    try:
+        yield ledger
+    finally:
+        ledger.close()
+        await running
+
+
+async def submit_all(ledger: Ledger, commands: Sequence[AnyCommand]) -> list[Outcome]:
+    """Submit commands in one instant: an idle lane takes them as one batch."""
+    return await asyncio.gather(*(ledger.submit(command) for command in commands))
+
+
+async def settle(ledger: Ledger, command: AnyCommand) -> Outcome:
+    """Repeat a command with its key until it is answered: what a careful caller does."""
+    while True:
+        try:
+            return await ledger.submit(command)
+        except (Fault, Overloaded):
+            continue
+
+
+def refusals(outcomes: Sequence[Outcome]) -> list[str | None]:
+    """What each was refused for, sorted, None first."""
+    return sorted((outcome.answer.refusal for outcome in outcomes), key=lambda refusal: refusal or "")
+
+
+async def end_backends(sql: asyncpg.Connection, name: str) -> None:
+    """Terminate the sessions of that application name in this database, and return when they are gone."""
+    gone = False
+    while not gone:
+        found = await sql.fetch(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE application_name = $1 AND datname = current_database()",
+            name,
+        )
+        gone = not found
