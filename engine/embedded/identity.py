@@ -5,6 +5,8 @@ import pwd
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from engine.embedded.faults import ServiceMissing
+
 
 class Identity(NamedTuple):
     """An account as the kernel knows it."""
@@ -64,9 +66,21 @@ def _grants(path: Path, identity: Identity, wanted: int) -> bool:
 
 
 def own(path: Path, identity: Identity) -> None:
-    """*path* belongs to *identity*; only root can and needs to give it away."""
-    if os.geteuid() == 0:
+    """*path* belongs to *identity*; only root can and needs to give it away.
+
+    Raises:
+        ServiceMissing: root may not: in a container or user namespace without that account, on some mounts.
+    """
+    if os.geteuid() != 0:
+        return
+    try:
         os.chown(path, *identity)
+    except OSError as error:
+        raise ServiceMissing(
+            "embedded servers",
+            f"root may not give {path} to uid {identity.uid} ({error.strerror}), and servers do not run as root",
+            "Run the engine as an ordinary user, choose another --data-dir, or set DATABASE_URL and REDIS_URL",
+        ) from error
 
 
 def own_like_folder(path: Path) -> None:

@@ -171,7 +171,7 @@ def refund_seen_of(stored: asyncpg.Record) -> RefundSeen:
 
 
 def slice_of(rows: Sequence[asyncpg.Record], *, width: int) -> SliceChecked:
-    """A slice of references: a row is count, the last key of the slice, then what is wrong (all null if nothing is). No row: the end."""
+    """A slice of references. Its row is: count, the last key, then what is wrong (null if nothing is)."""
     if not rows:
         return SliceChecked(0, None, None)
     row = tuple(rows[0])

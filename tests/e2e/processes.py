@@ -72,6 +72,8 @@ class EngineProcess:
             self._process.kill()
         self._process.wait()
         self._drain.wait()
+        assert self._process.stderr is not None
+        self._process.stderr.close()
 
     def kill_database(self) -> None:
         """End the postmaster as a power cut would; its children notice."""

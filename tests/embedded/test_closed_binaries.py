@@ -92,6 +92,21 @@ def test_copy_that_others_may_have_written_is_not_executed(
     assert "others may write to it" in refused.stderr
 
 
+def test_root_that_may_not_change_its_account_is_told_the_way_out(data_dir: Path) -> None:
+    alone = ["unshare", "--user", "--map-root-user"]  # a root that knows no other account
+    if shutil.which("unshare") is None or subprocess.run([*alone, "true"], check=False).returncode != 0:
+        pytest.skip("this machine allows no user namespaces")
+    refused = subprocess.run(
+        [*alone, sys.executable, "-c", START, str(data_dir), str(data_dir)],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert refused.returncode != 0
+    assert "Run the engine as an ordinary user" in refused.stderr
+
+
 def test_closed_named_folder_is_refused_with_what_to_do(tmp_path: Path, data_dir: Path) -> None:
     prefix = tmp_path / "pg"
     shutil.copytree(find_postgres_bin({}), prefix / "bin")

@@ -44,6 +44,8 @@ class BusyBooks(msgspec.Struct, frozen=True, kw_only=True):
     world: World
     captured: PaymentId  # at once, with a fund, a personal account and a bank card
     held: PaymentId
+    held_and_captured: PaymentId
+    voided: PaymentId
     refunded_later: PaymentId  # captured in the first cycle, from two tenders; given back in the second
     declined: PaymentId
     first_cycle: CycleNumber
@@ -100,6 +102,8 @@ async def busy_books(dsn: str, sql: asyncpg.Connection) -> BusyBooks:
         world=world,
         captured=captured,
         held=held,
+        held_and_captured=later,
+        voided=voided,
         refunded_later=refunded,
         declined=declined,
         first_cycle=first_cycle,

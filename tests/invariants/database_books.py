@@ -49,22 +49,26 @@ BALANCES: Final = """
 """
 
 
+Decided = tuple[AnyCommand, Outcome]
 RunningLedger = tuple[asyncio.Runner, Ledger, asyncpg.Connection]
 
 
 class DatabaseBooks:
     """One city's rows, asked through a ledger that other cities use too."""
 
-    def __init__(self, running: RunningLedger, city: City, first_day: date) -> None:
+    def __init__(self, running: RunningLedger, city: City, *, first_day: date, lane_count: int) -> None:
         """Settle the city on *first_day*; time goes on from where it was."""
+        self.lane_count = lane_count
         self._runner, self._ledger, self._sql = running
         self._city = city
         self._runner.run(settle(self._sql, city))
         self._runner.run(open_day(self._sql, first_day))
 
-    def submit(self, commands: Sequence[AnyCommand]) -> list[tuple[AnyCommand, Outcome]]:
+    def submit(self, commands: Sequence[AnyCommand]) -> list[Decided]:
         """Decide commands that come at once. Returns them in the order in which they were decided."""
-        return self._runner.run(self._submit(commands)) if commands else []
+        if not commands:
+            return []
+        return self._runner.run(in_order(self._sql, self._runner.run(submitted(self._ledger, commands))))
 
     def wait(self, wait: Wait) -> None:
         """Let time pass."""
@@ -90,19 +94,9 @@ class DatabaseBooks:
         changes = fold(self._runner.run(self._postings()))
         assert {account: four for account, four in totals.items() if account in changes} == changes
 
-    async def _submit(self, commands: Sequence[AnyCommand]) -> list[tuple[AnyCommand, Outcome]]:
-        outcomes = await asyncio.gather(*(self._ledger.submit(command) for command in commands))
-        rows = await self._sql.fetch(DECIDED_AT, [command.key for command in commands])
-        places = {tuple(row[:3]): tuple(row[3:]) for row in rows}
-        pairs = list(zip(commands, outcomes, strict=True))
-        pairs.sort(
-            key=lambda pair: (is_repeat(pair[1]), places.get((pair[0].caller, pair[0].operation, pair[0].key), ()))
-        )
-        return pairs
-
     async def _close_cycle(self, closing: CloseCycle) -> None:
-        day, cycle = await self._sql.fetchrow("SELECT business_date, cycle FROM control")
-        day += timedelta(days=closing.is_next_day)
+        day = await self._sql.fetchval("SELECT business_date FROM control") + timedelta(days=closing.is_next_day)
+        cycle = await self._sql.fetchval("SELECT cycle FROM control")
         cycle = cycle_number(day, 1) if closing.is_next_day else CycleNumber(cycle + 1)
         await self._sql.execute("UPDATE control SET business_date = $1, cycle = $2", day, cycle)
 
@@ -149,6 +143,24 @@ def running_ledger(dsn: str, *, lane_count: int, batch_max: int = BATCH_COMMANDS
             ledger.close()
             runner.run(_finished(running))
             runner.run(sql.close())
+
+
+async def submitted(ledger: Ledger, commands: Sequence[AnyCommand]) -> list[Decided]:
+    """Every command with its outcome; all of them are asked at once."""
+    outcomes = await asyncio.gather(*(ledger.submit(command) for command in commands))
+    return list(zip(commands, outcomes, strict=True))
+
+
+async def in_order(sql: asyncpg.Connection, decided: Sequence[Decided]) -> list[Decided]:
+    """The commands in the order in which they were decided, and then the repeats, which changed nothing."""
+    rows = await sql.fetch(DECIDED_AT, [command.key for command, _ in decided])
+    places = {tuple(row[:3]): tuple(row[3:]) for row in rows}
+
+    def place(pair: Decided) -> tuple[object, ...]:
+        command, outcome = pair
+        return is_repeat(outcome), places.get((command.caller, command.operation, command.key), ())
+
+    return sorted(decided, key=place)
 
 
 async def settle(sql: asyncpg.Connection, city: City) -> None:

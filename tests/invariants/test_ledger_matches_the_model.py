@@ -1,8 +1,9 @@
-"""Whatever happens, the ledger is as the reference says: on paper, and in PostgreSQL with two lanes."""
+"""Whatever happens, the ledger is as the reference says: on paper, and in PostgreSQL with one lane and with two."""
 
 import os
 from collections.abc import Callable
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
@@ -11,9 +12,8 @@ from tests.invariants.database_books import DatabaseBooks, broken_links, running
 from tests.invariants.ledger_machine import ComparedBooks, ComparedPaperBooks, LedgerMachine
 
 PAPER_EXAMPLES = 150
-DATABASE_EXAMPLES = 30
+DATABASE_EXAMPLES = 45  # with each number of lanes
 STEPS_EACH = 40
-LANES = 2
 
 BASE = settings(
     deadline=None,
@@ -38,9 +38,14 @@ def test_books_on_paper_match_the_reference() -> None:
     compare(ComparedPaperBooks, examples=PAPER_EXAMPLES)
 
 
-def test_books_in_the_database_match_the_reference(dsn: str) -> None:
-    with running_ledger(dsn, lane_count=LANES) as running:
+@pytest.mark.timeout(900)  # a failure is shrunk for up to five minutes
+@pytest.mark.parametrize("lane_count", [1, 2])
+def test_books_in_the_database_match_the_reference(dsn: str, lane_count: int) -> None:
+    with running_ledger(dsn, lane_count=lane_count) as running:
         runner, _, sql = running
         today = runner.run(sql.fetchval("SELECT business_date FROM control"))
-        compare(lambda city: DatabaseBooks(running, city, today), examples=DATABASE_EXAMPLES)
+        compare(
+            lambda city: DatabaseBooks(running, city, first_day=today, lane_count=lane_count),
+            examples=DATABASE_EXAMPLES,
+        )
         assert runner.run(broken_links(sql)) == []

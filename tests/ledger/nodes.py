@@ -6,13 +6,16 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import asyncpg
+import msgspec
 
-from engine.core.commands import AnyCommand
+from engine.core.commands import AnyCommand, Authorize
+from engine.core.ids import IdKind, PaymentId
 from engine.ledger.lane import BATCH_COMMANDS_MAX
 from engine.ledger.queue import Outcome, Overloaded
 from engine.ledger.router import QUEUE_MAX, WAIT_S, Ledger
 from engine.store.faults import Fault
 from engine.store.lane_session import LaneSessions
+from tests.builders import World, an_id
 
 _numbers = itertools.count(1)
 
@@ -64,6 +67,18 @@ async def settle(ledger: Ledger, command: AnyCommand) -> Outcome:
             return await ledger.submit(command)
         except (Fault, Overloaded):
             continue
+
+
+async def paid(ledger: Ledger, world: World, *, amount: int) -> PaymentId:
+    """The id of a payment of the first card that is captured."""
+    outcome = await ledger.submit(world.authorize(amount=amount))
+    assert outcome.answer.payment is not None
+    return outcome.answer.payment.id
+
+
+def through_shard(command: Authorize, shard: int) -> Authorize:
+    """The same payment through another lane: routing is a matter of speed, never of what is right."""
+    return msgspec.structs.replace(command, payment=PaymentId(an_id(IdKind.PAYMENT, shard=shard)))
 
 
 def refusals(outcomes: Sequence[Outcome]) -> list[str | None]:

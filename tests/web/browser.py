@@ -30,7 +30,9 @@ PATIENCE_S = 60.0
 LISTENING = re.compile(rb"DevTools listening on (ws://\S+)")
 WATCH_VIOLATIONS = """
     window.violations = [];
-    document.addEventListener("securitypolicyviolation", e => violations.push(e.violatedDirective + " " + e.blockedURI));
+    document.addEventListener("securitypolicyviolation", event => {
+        violations.push(event.violatedDirective + " " + event.blockedURI);
+    });
 """
 
 
@@ -98,7 +100,8 @@ class Page:
         return [event["params"] for event in self.events if event.get("method") == method]
 
     async def _receive(self) -> dict[str, Any]:
-        message: dict[str, Any] = json.loads((await self._socket.receive()).data)
+        async with asyncio.timeout(PATIENCE_S):
+            message: dict[str, Any] = json.loads((await self._socket.receive()).data)
         return message
 
 
@@ -110,7 +113,7 @@ async def open_page(program: str, profile: Path) -> AsyncIterator[Page]:
     )
     assert process.stderr is not None
     try:
-        async with asyncio.timeout(PATIENCE_S), aiohttp.ClientSession() as session:
+        async with aiohttp.ClientSession() as session:
             while (match := LISTENING.search(line := await process.stderr.readline())) is None:
                 assert line, "the browser did not start"
             reading = asyncio.create_task(process.stderr.read())  # so that it never waits for its reader

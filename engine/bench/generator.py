@@ -1,0 +1,129 @@
+"""The load: prepared requests over keep-alive connections, in a closed loop or at a fixed rate of arrivals.
+
+The generator shares the machine with what it measures, so it does as little as it can: the bytes of every request are
+there before the clock starts, connections are open, and of an answer it reads the status line and the length.
+"""
+
+import asyncio
+import time
+from collections import Counter, deque
+from collections.abc import Iterable
+from functools import partial
+from typing import Final
+
+import msgspec
+
+from engine.bench.connection import NO_ANSWER, Connection
+
+HOST: Final = "127.0.0.1"
+CONNECTIONS: Final = 256
+CREATED: Final = 201
+GIVE_UP_S: Final = 30.0
+TICK_S: Final = 0.001  # the finest that the event loop's timers do; starting that much late counts as latency
+
+
+class Load(msgspec.Struct, kw_only=True):
+    """What became of the requests of one run. Latencies are from the intended start of each request, in seconds."""
+
+    statuses: Counter[int] = msgspec.field(default_factory=Counter)
+    latencies_s: list[float] = []
+    answer_bytes: int = 0
+    took_s: float = 0.0
+
+    @property
+    def per_second(self) -> float:
+        """Payments made, a second."""
+        return self.statuses[CREATED] / self.took_s
+
+    @property
+    def failures(self) -> Counter[str]:
+        """Everything that was not a payment, by what it was."""
+        return Counter(
+            {
+                "no answer" if status == NO_ANSWER else f"status {status}": count
+                for status, count in self.statuses.items()
+                if status != CREATED
+            }
+        )
+
+
+async def run_closed(
+    port: int, requests: Iterable[bytes], *, seconds: float, connections: int = CONNECTIONS, give_up_s: float = GIVE_UP_S
+) -> Load:
+    """Each connection sends its next request when its last one is answered, until *seconds* are over.
+
+    It ends early when there are no more requests.
+    """
+    run = _ClosedRun(requests)
+    await run.connect(port, connections)
+    run.start(seconds)
+    return await run.finish(seconds + give_up_s)
+
+
+async def run_open(
+    port: int, requests: Iterable[bytes], *, rate: float, connections: int = CONNECTIONS, give_up_s: float = GIVE_UP_S
+) -> Load:
+    """The *n*-th request is to start *n* / *rate* seconds after the first, whatever became of those before it.
+
+    If no connection is free it waits for one. That waiting is in its latency, and so is any lateness of our own.
+    """
+    run = _OpenRun()
+    await run.connect(port, connections)
+    await run.arrive(requests, rate)
+    return await run.finish(give_up_s)
+
+
+class _Run:
+    """What both ways have in common: connections, and the count of what is still to be answered."""
+
+    def __init__(self) -> None:
+        self.load = Load()
+        self.unanswered = 0
+        self.has_ended = False  # nothing more will be sent
+        self.started = 0.0
+        self.connections: list[Connection] = []
+        self._done = asyncio.Event()
+
+    async def connect(self, port: int, count: int) -> None:
+        loop = asyncio.get_running_loop()
+        for _ in range(count):
+            _, connection = await loop.create_connection(partial(Connection, self._on_answer), HOST, port)
+            self.connections.append(connection)
+
+    def send(self, connection: Connection, request: bytes, intended_at: float) -> None:
+        self.unanswered += 1
+        connection.send(request, intended_at)
+
+    async def finish(self, patience_s: float) -> Load:
+        """Wait for what is under way; what has no answer by then will have none."""
+        self._end_if_done()
+        try:
+            async with asyncio.timeout(patience_s):
+                await self._done.wait()
+        except TimeoutError:
+            self.load.statuses[NO_ANSWER] += self.unanswered
+        self.load.took_s = time.perf_counter() - self.started
+        load, self.load = self.load, Load()  # what comes of closing is nobody's answer
+        for connection in self.connections:
+            connection.close()
+        return load
+
+    def on_free(self, connection: Connection) -> None:
+        """Use a connection whose last request was answered."""
+        raise NotImplementedError
+
+    def _on_answer(self, connection: Connection, intended_at: float, status: int, length: int) -> None:
+        load = self.load
+        load.statuses[status] += 1
+        if status != NO_ANSWER:
+            load.answer_bytes = length
+            load.latencies_s.append(time.perf_counter() - intended_at)
+        self.unanswered -= 1
+        if connection.is_open:
+            self.on_free(connection)
+        self._end_if_done()
+
+    def _end_if_done(self) -> None:
+        open_count_matters = not self.has_ended and any(connection.is_open for connection in self.connections)
+        if self.unanswered == 0 and not open_count_matters:
+            self._done.set()
