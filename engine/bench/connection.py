@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, cast
 
 OnAnswer: TypeAlias = "Callable[[Connection, float, int, int], None]"
 """Is told of each answer: its connection, when the request was to start, its status and the bytes of its body."""
@@ -28,8 +28,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection can be used."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by inheritance
         self.is_open = True
 
     def send(self, request: bytes, intended_at: float) -> None:

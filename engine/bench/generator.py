@@ -54,9 +54,9 @@ async def run_closed(
 
     It ends early when there are no more requests.
     """
-    run = _ClosedRun(requests)
+    run = _ClosedRun(requests, seconds)
     await run.connect(port, connections)
-    run.start(seconds)
+    run.send_first()
     return await run.finish(seconds + give_up_s)
 
 
@@ -77,11 +77,11 @@ class _Run:
     """What both ways have in common: connections, and the count of what is still to be answered."""
 
     def __init__(self) -> None:
-        self.load = Load()
-        self.unanswered = 0
-        self.has_ended = False  # nothing more will be sent
-        self.started = 0.0
         self.connections: list[Connection] = []
+        self.is_sending = True
+        self._started = 0.0
+        self._unanswered = 0
+        self._load = Load()
         self._done = asyncio.Event()
 
     async def connect(self, port: int, count: int) -> None:
@@ -90,40 +90,99 @@ class _Run:
             _, connection = await loop.create_connection(partial(Connection, self._on_answer), HOST, port)
             self.connections.append(connection)
 
-    def send(self, connection: Connection, request: bytes, intended_at: float) -> None:
-        self.unanswered += 1
-        connection.send(request, intended_at)
+    def start(self) -> float:
+        self._started = time.perf_counter()
+        return self._started
 
-    async def finish(self, patience_s: float) -> Load:
-        """Wait for what is under way; what has no answer by then will have none."""
-        self._end_if_done()
-        try:
-            async with asyncio.timeout(patience_s):
-                await self._done.wait()
-        except TimeoutError:
-            self.load.statuses[NO_ANSWER] += self.unanswered
-        self.load.took_s = time.perf_counter() - self.started
-        load, self.load = self.load, Load()  # what comes of closing is nobody's answer
-        for connection in self.connections:
-            connection.close()
-        return load
+    def expect(self) -> None:
+        """One more answer is to come."""
+        self._unanswered += 1
 
     def on_free(self, connection: Connection) -> None:
         """Use a connection whose last request was answered."""
         raise NotImplementedError
 
+    async def finish(self, patience_s: float) -> Load:
+        """Wait for what is under way; what has no answer by then will have none."""
+        self._end_if_done()
+        load = self._load
+        try:
+            async with asyncio.timeout(patience_s):
+                await self._done.wait()
+        except TimeoutError:
+            load.statuses[NO_ANSWER] += self._unanswered
+        load.took_s = time.perf_counter() - self._started
+        self._load = Load()  # what comes of closing is nobody's answer
+        for connection in self.connections:
+            connection.close()
+        return load
+
     def _on_answer(self, connection: Connection, intended_at: float, status: int, length: int) -> None:
-        load = self.load
+        load = self._load
         load.statuses[status] += 1
+        self._unanswered -= 1
         if status != NO_ANSWER:
             load.answer_bytes = length
             load.latencies_s.append(time.perf_counter() - intended_at)
-        self.unanswered -= 1
         if connection.is_open:
             self.on_free(connection)
+        elif not any(other.is_open for other in self.connections):
+            self.is_sending = False
         self._end_if_done()
 
     def _end_if_done(self) -> None:
-        open_count_matters = not self.has_ended and any(connection.is_open for connection in self.connections)
-        if self.unanswered == 0 and not open_count_matters:
+        if self._unanswered == 0 and not self.is_sending:
             self._done.set()
+
+
+class _ClosedRun(_Run):
+    """As many requests under way as there are connections."""
+
+    def __init__(self, requests: Iterable[bytes], seconds: float) -> None:
+        super().__init__()
+        self._requests = iter(requests)
+        self._seconds = seconds
+        self._until = 0.0
+
+    def send_first(self) -> None:
+        self._until = self.start() + self._seconds
+        for connection in self.connections:
+            self.on_free(connection)
+
+    def on_free(self, connection: Connection) -> None:
+        now = time.perf_counter()
+        request = next(self._requests, None) if now < self._until else None
+        if request is None:
+            self.is_sending = False
+            return
+        self.expect()
+        connection.send(request, now)
+
+
+class _OpenRun(_Run):
+    """Requests arrive when they are due; those that find no free connection wait in a line."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._free: deque[Connection] = deque()
+        self._waiting: deque[tuple[bytes, float]] = deque()
+
+    async def arrive(self, requests: Iterable[bytes], rate: float) -> None:
+        self._free.extend(self.connections)
+        started = self.start()
+        for n, request in enumerate(requests):
+            due = started + n / rate
+            while time.perf_counter() < due:
+                await asyncio.sleep(TICK_S)
+            self.expect()
+            if self._free:
+                self._free.popleft().send(request, due)
+            else:
+                self._waiting.append((request, due))
+        self.is_sending = False
+
+    def on_free(self, connection: Connection) -> None:
+        if self._waiting:
+            connection.send(*self._waiting.popleft())
+        else:
+            self._free.append(connection)

@@ -21,7 +21,7 @@ from engine.formats.bank_file import (
     FileTrailer,
     MalformedRecord,
 )
-from engine.formats.flat_layout import DETAIL, HEADER, NUMBER_MAX, TRAILER, Field, Record
+from engine.formats.flat_layout import AMOUNT_MAX, DETAIL, HEADER, TRAILER, Field, Record
 
 HASH_TOTAL_MODULUS: Final = 10**18
 LINE_BYTES_MAX: Final = 4_096
@@ -67,7 +67,7 @@ class FlatWriter:
         if not is_one_line_each or text.count(_SEPARATOR) != len(items) * (len(DETAIL) + 1):
             raise _overflow_in(items)
         amounts = [item.amount for item in items]
-        if min(amounts) <= 0 or max(amounts) > NUMBER_MAX:
+        if min(amounts) <= 0 or max(amounts) > AMOUNT_MAX:
             raise FieldOverflow("amount")
         self._totals.add(items, places)
         return self._digested(written)

@@ -14,7 +14,7 @@ from engine.core.money import CURRENCY_NUMBER
 from engine.formats.bank_file import SENDER, FileHeading, FileTrailer
 
 VERSION: Final = "1"
-NUMBER_MAX: Final = 10**18 - 1
+AMOUNT_MAX: Final = 10**18 - 1
 
 Record = TypeVar("Record")
 
@@ -50,7 +50,7 @@ def _date_of(text: str) -> date:
 
 
 TEXT: Final = _pattern("one line of text", r"[^\r\n|]*")
-NUMBER: Final = _pattern("a whole number", "0|[1-9][0-9]{0,17}", int)
+NUMBER: Final = _pattern("a whole number", "0|[1-9][0-9]{0,18}", int)
 AMOUNT: Final = _pattern("an amount above zero", "[1-9][0-9]{0,17}", int)
 CNAPS: Final = _pattern("a CNAPS number", "[0-9]{12}")
 FILE_ID: Final = _pattern("a file id", "[0-9A-Z-]{1,35}")

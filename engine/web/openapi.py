@@ -60,8 +60,10 @@ def build_contract() -> Json:
     """The whole contract, the sandbox's paths included."""
     paths: dict[str, Json] = {}
     for route in ROUTES + SANDBOX_ROUTES:
+        key = (route.method, route.path)
+        assert key in OPERATIONS, f"{route.method} {route.path} has no entry in OPERATIONS (engine/web/operations.py)"
         path = _TEMPLATE_PATTERN.sub(r"{\1}", route.path)
-        paths.setdefault(path, {})[route.method.lower()] = _operation(route, OPERATIONS[route.method, route.path])
+        paths.setdefault(path, {})[route.method.lower()] = _operation(route, OPERATIONS[key])
     return {
         "openapi": "3.1.0",
         "info": {
@@ -228,7 +230,9 @@ def _schemas() -> Json:
     examples = {type(example).__name__: example_json(example) for example in EXAMPLES}
     for name, schema in schemas.items():
         for field, described in schema.get("properties", {}).items():
-            schema["properties"][field] = _annotated(described, SPECIAL_NOTES.get((name, field)) or NOTES[field])
+            note = SPECIAL_NOTES.get((name, field)) or NOTES.get(field)
+            assert note is not None, f"{name}.{field} is not explained in NOTES (engine/web/field_notes.py)"
+            schema["properties"][field] = _annotated(described, note)
         if name in examples:
             schema["examples"] = [examples[name]]
     return schemas

@@ -154,8 +154,8 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("POST", "/v1/payments"): Operation(
         tag=Tag.PAYMENTS,
         summary="Pay or reserve the amount of one scanned code",
-        text="An attempt that the cardholder's side forbids, by a genuine code, is stored as a declined payment: the problem names it in"
-        " `payment_id`, and the order number stays free.",
+        text="An attempt that the cardholder's side forbids, by a genuine code, is stored as a declined payment: the"
+        " problem names it in `payment_id`, and the order number stays free.",
         request=PaymentRequest,
         status=201,
         response=PaymentView,

@@ -137,7 +137,7 @@ def test_only_a_banks_own_accounts_need_no_route() -> None:
 
 @pytest.mark.parametrize("account", [merchant_payable(MERCHANT), POOL, personal_account(CARD)])
 def test_an_account_without_a_bank_stops_its_cycle_and_is_named(account: AccountId) -> None:
-    with pytest.raises(AccountNotRouted, match="merchant:mer_|fund:110100:"):
+    with pytest.raises(AccountNotRouted, match=r"merchant:mer_|fund:110100:"):
         bank_of(account, {})
 
 

@@ -41,6 +41,23 @@ class TestDemo:
         assert done.returncode == 0, done.stdout + done.stderr
         assert json.loads(done.stdout) == {"balanced": True, "violation": None}
 
+    def test_a_cycle_is_closed_by_hand(self, data_dir: Path) -> None:
+        done = run_engine("clearing", "close", "--data-dir", str(data_dir))
+        assert done.returncode == 0, done.stdout + done.stderr
+        closed = done.stdout.split()[-1]
+        shown = run_engine("clearing", "status", "--json", "--data-dir", str(data_dir))
+        assert json.loads(shown.stdout)["open_cycle"] > closed
+        assert json.loads(shown.stdout)["unpublished"] == []
+        listed = run_engine("clearing", "files", "--json", "--data-dir", str(data_dir))
+        files = [file for file in json.loads(listed.stdout) if closed.replace("-", "_") in file["name"]]
+        assert len(files) == 6 * 3
+        assert {0} == {file["count"] for file in files}  # nothing was paid since the demo's own close
+
+    def test_the_doctor_finds_nothing(self, data_dir: Path) -> None:
+        done = run_engine("doctor", "--json", "--data-dir", str(data_dir))
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert all(finding["ok"] for finding in json.loads(done.stdout))
+
     def test_a_second_run_on_edited_books_fails(self, data_dir: Path) -> None:
         _edit_a_posting(data_dir)
         verified = run_engine("verify", "--data-dir", str(data_dir))

@@ -13,11 +13,13 @@ from engine.embedded.postgres import EmbeddedPostgres
 from engine.flows.verify_books import verify_books
 from engine.store.connection import READ_SETTINGS, connect
 from tests.conftest import TEMPLATE, database_dsn
+from tests.flows import damage_chains, damage_payments, damage_references
 from tests.flows.busy_books import PUBLIC_KEYS, BusyBooks, busy_books
-from tests.flows.damage import DAMAGES, Damage
+from tests.flows.damage import Damage, damages_in
 
 _numbers = itertools.count(1)
 BUSY = "busy_template"
+DAMAGES = damages_in(damage_chains, damage_payments, damage_references)
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """The books of one city in PostgreSQL, behind a real ledger whose event loop runs while somebody asks."""
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, timedelta
@@ -15,15 +14,13 @@ from engine.core.accounts import (
     bank_receivable,
     merchant_payable,
     opening,
-    personal_account,
     pooling_area,
 )
 from engine.core.books import Order
 from engine.core.calendar import CycleNumber, cycle_number
 from engine.core.commands import AnyCommand
 from engine.core.ids import MerchantId, PaymentId
-from engine.core.journal import GENESIS, BatchHeader, EventRow, PostingRow, batch_hash
-from engine.core.postings import Phase, Posting, PostingKind, Totals, fold
+from engine.core.postings import Totals
 from engine.core.refusals import Refusal
 from engine.ledger.lane import BATCH_COMMANDS_MAX
 from engine.ledger.queue import Outcome
@@ -83,17 +80,6 @@ class DatabaseBooks:
         """What the books hold now."""
         return self._runner.run(self._tables())
 
-    def check(self) -> None:
-        """The totals of every account are what its postings add up to."""
-        tables = self.tables()
-        totals = dict(tables.balances)
-        for payer in tables.payers:
-            totals[personal_account(payer.id)] = Totals(
-                payer.debits_pending, payer.debits_posted, payer.credits_pending, payer.credits_posted
-            )
-        changes = fold(self._runner.run(self._postings()))
-        assert {account: four for account, four in totals.items() if account in changes} == changes
-
     async def _close_cycle(self, closing: CloseCycle) -> None:
         day = await self._sql.fetchval("SELECT business_date FROM control") + timedelta(days=closing.is_next_day)
         cycle = await self._sql.fetchval("SELECT cycle FROM control")
@@ -118,15 +104,6 @@ class DatabaseBooks:
             balances={row[0]: Totals(*row[1:]) for row in await self._sql.fetch(BALANCES, accounts_of(city))},
             refunds=[(PaymentId(payment), number) for payment, number in refunds],
         )
-
-    async def _postings(self) -> list[Posting]:
-        rows = await self._sql.fetch(
-            "SELECT payment, phase, kind, debit, credit, amount FROM posting WHERE region = $1", self._city.region
-        )
-        return [
-            Posting(payment, Phase(phase), PostingKind(kind), debit, credit, amount)
-            for payment, phase, kind, debit, credit, amount in rows
-        ]
 
 
 @contextmanager
@@ -192,26 +169,6 @@ async def settle(sql: asyncpg.Connection, city: City) -> None:
 async def open_day(sql: asyncpg.Connection, day: date) -> None:
     """Make *day* the business date, in its first cycle, though a later one was open before."""
     await sql.execute("UPDATE control SET business_date = $1, cycle = $2", day, cycle_number(day, 1))
-
-
-async def broken_links(sql: asyncpg.Connection) -> list[tuple[int, int]]:
-    """The batches, as (lane, seq), that are not what the chain of their lane says; none if all is well."""
-    postings = defaultdict(list)
-    for row in await sql.fetch("SELECT * FROM posting ORDER BY lane, seq, n"):
-        postings[row["lane"], row["seq"]].append(PostingRow(*row))
-    events = defaultdict(list)
-    for row in await sql.fetch("SELECT * FROM event ORDER BY lane, seq, n"):
-        events[row["lane"], row["seq"]].append(EventRow(*row))
-    broken = []
-    heads: dict[int, tuple[int, bytes]] = {}
-    for lane, seq, at, day, cycle, count, prev, link in await sql.fetch("SELECT * FROM batch ORDER BY lane, seq"):
-        header = BatchHeader(lane, seq, at, day, cycle)
-        before = heads.get(lane, (0, GENESIS))
-        expected = batch_hash(prev, header, postings[lane, seq], events[lane, seq])
-        if (before, count, link) != ((seq - 1, prev), len(events[lane, seq]), expected):
-            broken.append((lane, seq))
-        heads[lane] = (seq, link)
-    return broken
 
 
 def accounts_of(city: City) -> list[AccountId]:

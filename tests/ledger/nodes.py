@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -50,9 +51,12 @@ async def a_node(
     )
     try:
         yield ledger
-    finally:
-        ledger.close()
-        await running
+    except BaseException:
+        running.cancel()
+        await asyncio.wait((running,))
+        raise
+    ledger.close()
+    await running
 
 
 async def submit_all(ledger: Ledger, commands: Sequence[AnyCommand]) -> list[Outcome]:
@@ -74,6 +78,11 @@ async def paid(ledger: Ledger, world: World, *, amount: int) -> PaymentId:
     outcome = await ledger.submit(world.authorize(amount=amount))
     assert outcome.answer.payment is not None
     return outcome.answer.payment.id
+
+
+def a_step() -> int:
+    """The step of a code that is shown now."""
+    return int(time.time()) // 30
 
 
 def through_shard(command: Authorize, shard: int) -> Authorize:

@@ -6,10 +6,11 @@ import asyncpg
 import pytest
 
 from engine.core.answers import CancelOutcome
+from engine.core.payments import State
 from engine.core.refusals import Refusal
 from engine.ledger.router import Ledger
 from tests.builders import World, a_world
-from tests.ledger.nodes import a_node, paid, refusals, through_shard
+from tests.ledger.nodes import a_node, a_step, paid, refusals, through_shard
 from tests.ledger.proof import prove_books
 from tests.ledger.wire import Wire
 
@@ -72,12 +73,13 @@ async def test_of_64_refunds_at_once_as_many_win_as_the_payment_can_bear(dsn: st
 @pytest.mark.parametrize("statement", ["lock_and_claim", *AFTER_THE_LOCK])
 async def test_code_pays_once_at_merchants_of_two_regions(dsn: str, sql: asyncpg.Connection, statement: str) -> None:
     world = await a_world(sql)
+    step = a_step()
     await sql.execute("UPDATE merchant SET region = 310101 WHERE id = $1", world.merchants[1])
     async with Wire(dsn).opened() as wire, a_node(wire.dsn) as first, a_node(dsn) as second:
         gate = wire.hold(statement)
-        held = asyncio.create_task(first.submit(world.authorize(step=1000)))
+        held = asyncio.create_task(first.submit(world.authorize(step=step)))
         await gate.reached.wait()
-        other = asyncio.create_task(second.submit(world.authorize(step=1000, merchant=1)))
+        other = asyncio.create_task(second.submit(world.authorize(step=step, merchant=1)))
         if statement == "lock_and_claim":
             await other
         gate.open()
@@ -91,12 +93,13 @@ async def test_code_that_was_used_behind_the_lock_is_caught_by_its_unique_key(
 ) -> None:
     world = await a_world(sql)
     async with Wire(dsn).opened() as wire, a_node(wire.dsn) as ledger:
+        step = a_step()
         gate = wire.hold("write_books")
-        command = world.authorize(step=1000)
+        command = world.authorize(step=step)
         held = asyncio.create_task(ledger.submit(command))
         neighbour = asyncio.create_task(ledger.submit(world.authorize(card=1)))
         await gate.reached.wait()
-        await sql.execute("INSERT INTO code_use VALUES (1000, $1, 0)", command.device_no)
+        await sql.execute("INSERT INTO code_use VALUES ($1, $2, 0)", step, command.device_no)
         gate.open()
         assert (await held).answer.refusal == Refusal.PAY_CODE_USED.value
         assert (await neighbour).answer.refusal is None
@@ -173,9 +176,8 @@ async def test_no_authorization_of_a_card_is_granted_after_its_loss_report(dsn: 
         await asyncio.gather(*racing)
         assert {await task for task in afterwards} == {Refusal.CARD_REPORTED_LOST.value}
     assert report.answer.card is not None
-    granted_at, refused_at = await sql.fetchrow(
-        "SELECT max(created_at) FILTER (WHERE state = 2), min(created_at) FILTER (WHERE state = 7) FROM payment"
-    )
+    granted_at = await sql.fetchval("SELECT max(created_at) FROM payment WHERE state = $1", State.CAPTURED)
+    refused_at = await sql.fetchval("SELECT min(created_at) FROM payment WHERE state = $1", State.DECLINED)
     assert granted_at <= report.answer.card.at <= refused_at
     await prove_books(sql)
 

@@ -29,6 +29,10 @@ EXPANDED = """
         look();
     })
 """
+FOCUSED_BUTTON = """
+    (button => (button.focus({focusVisible: true}), getComputedStyle(button).outlineStyle))(
+        document.querySelector("#operations button.opblock-control-arrow"))
+"""
 
 pytestmark = pytest.mark.skipif(BROWSER is None, reason=f"no browser found: install one of {', '.join(PROGRAMS)}")
 
@@ -57,6 +61,7 @@ async def test_page_works_and_asks_nobody_else(page: Page, address: str) -> None
         await page.visit(f"{address}/docs?lang={language}")
         assert await page.value(OPERATIONS_SHOWN)
         assert await page.value(EXPANDED)
+        assert await page.value(FOCUSED_BUTTON) == "solid"
         assert await page.value("violations") == []
         assert await page.value("document.documentElement.scrollWidth <= innerWidth")
         assert await page.value("document.querySelectorAll('.authorize, .try-out, .errors-wrapper').length") == 0
