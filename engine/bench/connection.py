@@ -56,7 +56,7 @@ class Connection(asyncio.Protocol):
             self._read = self._read[end:]
             self._on_answer(self, self._under_way.popleft(), status, length)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  the protocol's own signature
         """What is under way will not be answered."""
         self.is_open = False
         while self._under_way:

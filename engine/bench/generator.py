@@ -48,7 +48,12 @@ class Load(msgspec.Struct, kw_only=True):
 
 
 async def run_closed(
-    port: int, requests: Iterable[bytes], *, seconds: float, connections: int = CONNECTIONS, give_up_s: float = GIVE_UP_S
+    port: int,
+    requests: Iterable[bytes],
+    *,
+    seconds: float,
+    connections: int = CONNECTIONS,
+    give_up_s: float = GIVE_UP_S,
 ) -> Load:
     """Each connection sends its next request when its last one is answered, until *seconds* are over.
 
@@ -172,7 +177,7 @@ class _OpenRun(_Run):
         started = self.start()
         for n, request in enumerate(requests):
             due = started + n / rate
-            while time.perf_counter() < due:
+            while time.perf_counter() < due:  # noqa: ASYNC110  time is what is waited for
                 await asyncio.sleep(TICK_S)
             self.expect()
             if self._free:

@@ -1,10 +1,130 @@
-"""`engine bench`: how fast, and how we know."""
+"""`engine bench`: how fast the engine is, beside yardsticks measured in the same run."""
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Final, TypeAlias
 
 import typer
+import uvloop
 
-app = typer.Typer(help="Benchmarks.", no_args_is_help=True)
+from engine.bench.children import ChildFailed
+from engine.bench.cluster import Cluster, ProgramFailed
+from engine.bench.figures import Figure, write_figures
+from engine.bench.measure_http import NothingPaid, measure_http
+from engine.bench.measure_ledger import measure_ledger
+from engine.bench.report import failures_text, figures_table, machine_text
+from engine.bench.signed_payments import CardsUsedUp
+from engine.cli.nodes import note
+from engine.cli.options import DATA_DIR, DataDir, Exit, err, fail, out, progress_bar
+from engine.embedded.faults import ServiceMissing
+from engine.embedded.postgres import EmbeddedPostgres
+from engine.flows.verify_books import BooksReport, verify_books
+from engine.store.faults import Fault
+from engine.telemetry import configure_logs
+
+TURNS: Final = 3
+
+JsonFile: TypeAlias = Annotated[Path | None, typer.Option("--json", help="Write the figures to this file as well.")]
+
+app = typer.Typer(
+    help="Measure the engine beside yardsticks, on a throw-away cluster in the data folder.", no_args_is_help=True
+)
 
 
-@app.callback()
-def _bench() -> None:
-    """Keep the group."""
+@app.command()
+def ledger(
+    seconds: Annotated[float, typer.Option(min=0.1, help="About how long each run takes.")] = 6.0,
+    stored: Annotated[int, typer.Option(min=0, help="Measure on this many stored payments as well.")] = 0,
+    json_file: JsonFile = None,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Commands through lanes, beside COPY of the same rows and beside pgbench. Exit 1 if the books do not balance."""
+    load_before = os.getloadavg()[0]
+    configure_logs(level="warning")
+    with _throw_away(data_dir) as folder, _services_or_exit(), EmbeddedPostgres(folder) as server:
+        work = measure_ledger(Cluster(server), seconds=seconds, stored=stored, turns=TURNS, say=note)
+        result = uvloop.run(work)
+        reports = [_verified(dsn) for dsn in result.books]
+    for reason in result.skipped:
+        err.print(f"SKIPPED {reason}", markup=False)
+    _conclude(result.figures, result.refusals, reports, json_file, load_before)
+
+
+@app.command()
+def http(
+    rate: Annotated[float, typer.Option(min=1, help="Arrivals a second of the latency runs.")] = 1_000.0,
+    seconds: Annotated[float, typer.Option(min=0.1, max=20, help="About how long each run takes.")] = 6.0,
+    json_file: JsonFile = None,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Signed payments over HTTP, beside a bare echo; latencies, a hot merchant, a start. Exit 1 if one fails."""
+    load_before = os.getloadavg()[0]
+    configure_logs(level="warning")
+    with _throw_away(data_dir) as folder, _services_or_exit():
+        result = uvloop.run(measure_http(folder, rate=rate, seconds=seconds, turns=TURNS, say=note))
+        with EmbeddedPostgres(folder) as server:
+            reports = [_verified(server.dsn)]
+    _conclude(result.figures, result.failures, reports, json_file, load_before)
+
+
+@contextmanager
+def _throw_away(data_dir: Path) -> Iterator[Path]:
+    """A new folder on the disk that the engine's data are on: what fsync costs there is what counts."""
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix="bench-", dir=data_dir))
+    except OSError as error:
+        fail(Exit.SERVICE_MISSING, f"The data folder {data_dir} cannot be used: {error}")
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _services_or_exit() -> Iterator[None]:
+    try:
+        yield
+    except (ServiceMissing, ProgramFailed, Fault) as error:
+        fail(Exit.SERVICE_MISSING, str(error))
+    except (ChildFailed, NothingPaid, CardsUsedUp) as error:
+        fail(Exit.CHECK_FAILED, f"FAILED: {error}")
+
+
+def _verified(dsn: str) -> BooksReport:
+    with progress_bar() as bar:
+        tasks = {}
+
+        def progress(name: str, done: int, total: int) -> None:
+            if name not in tasks:
+                tasks[name] = bar.add_task(f"Verify {name}")
+            bar.update(tasks[name], completed=done, total=total)
+
+        return asyncio.run(verify_books(dsn, public_keys=None, progress=progress))
+
+
+def _conclude(
+    figures: Sequence[Figure],
+    failures: Mapping[str, int],
+    reports: Sequence[BooksReport],
+    json_file: Path | None,
+    load_before: float,
+) -> None:
+    """Show everything. A missed target is a figure; a payment that failed, or books that are off, is an error."""
+    out.print(figures_table(figures))
+    out.print(machine_text(load_before))
+    if json_file is not None:
+        write_figures(json_file, figures)
+    if failures:
+        err.print(f"FAILED requests: {failures_text(failures)}", markup=False)
+    violations = [report.violation.text for report in reports if report.violation is not None]
+    for violation in violations:
+        err.print(f"FAILED: {violation}", markup=False)
+    out.print("books DO NOT balance" if violations else "books balance")
+    if failures or violations:
+        raise typer.Exit(Exit.CHECK_FAILED)

@@ -1,13 +1,14 @@
 """Clearing files over HTTP, as banks pull them. A bank never learns that another bank's file exists."""
 
 import base64
+from collections.abc import AsyncIterator
 from datetime import UTC
 from email.utils import format_datetime
 from typing import Final
 
 from aiohttp import web
 
-from engine.core.calendar import CycleNumber, cycle_date, cycle_number, cycle_text, parse_cycle
+from engine.core.calendar import CYCLES_PER_DAY_MAX, CycleNumber, cycle_date, cycle_number, cycle_text, parse_cycle
 from engine.core.clearing_lines import ClearingFile, FileKind
 from engine.core.ids import BankId, IdKind
 from engine.core.refusals import Refusal
@@ -19,7 +20,7 @@ from engine.web.boundary import CALLER, caller_id
 from engine.web.lists import date_of, no_parameters, page_of
 from engine.web.node import NODE
 from engine.web.payments import json_response
-from engine.web.ranges import range_of
+from engine.web.ranges import NoSuchRange, has_already, range_of, takes_gzip
 from engine.web.render import encode_json
 from engine.web.wire import (
     FileRange,
@@ -32,7 +33,6 @@ from engine.web.wire import (
 
 _ALL_FROM: Final = CycleNumber(0)
 _ALL_TO: Final = CycleNumber(99_999_999_99)
-_CYCLES_A_DAY_MAX: Final = 99
 
 
 def bank_of_request(request: web.Request) -> BankId:
@@ -74,35 +74,25 @@ async def get_file(request: web.Request) -> web.StreamResponse:
     reads = ClearingReads(request.app[NODE].pool)
     file = await _own_file(reads, bank, request.match_info["name"])
     etag = f'"{file.sha256.hex()}"'
-    assert file.published_at is not None
-    headers = {
-        "ETag": etag,
-        "Accept-Ranges": "bytes",
-        "Cache-Control": "private, max-age=31536000, immutable",
-        "Repr-Digest": f"sha-256=:{base64.b64encode(file.sha256).decode()}:",
-        "Last-Modified": format_datetime(file.published_at.astimezone(UTC), usegmt=True),
-        "Content-Type": "text/plain; charset=utf-8",
-        "Content-Disposition": f'attachment; filename="{file.name}"',
-        "Vary": "Accept-Encoding",
-    }
-    if request.headers.get("If-None-Match") in (etag, "*"):
+    headers = _file_headers(file, etag)
+    if has_already(request.headers, etag=etag):
         return web.Response(status=304, headers=headers)
-    span = range_of(request.headers, size=file.size, etag=etag)
-    if span is None:
-        return web.Response(status=416, headers={**headers, "Content-Range": f"bytes */{file.size}"})
-    start, end = span
-    is_part = (start, end) != (0, file.size)
-    response = web.StreamResponse(status=206 if is_part else 200, headers=headers)
-    if is_part:
+    try:
+        part = range_of(request.headers, size=file.size, etag=etag)
+    except NoSuchRange:
+        return web.Response(status=416, headers={"Content-Range": f"bytes */{file.size}", "Accept-Ranges": "bytes"})
+    start, end = part or (0, file.size)
+    response = web.StreamResponse(status=206 if part else 200, headers=headers)
+    if part is not None:
         response.headers["Content-Range"] = f"bytes {start}-{end - 1}/{file.size}"
-    elif "gzip" in request.headers.get("Accept-Encoding", ""):
+    if part is None and takes_gzip(request.headers):
+        # Coded on the way, so no part of it can be asked for later: a weak tag never fits If-Range.
+        response.headers["ETag"] = f"W/{etag}"
         response.enable_compression(web.ContentCoding.gzip)
-    if not response.compression:
+    else:
         response.content_length = end - start
     await response.prepare(request)
-    async for chunk in reads.content(file.name, start=start, end=end):
-        await response.write(chunk)
-    await response.write_eof()
+    await _send(request, response, reads.content(file.name, start=start, end=end))
     return response
 
 
@@ -155,6 +145,33 @@ def manifest_view(file: ClearingFile) -> ManifestView:
     )
 
 
+def _file_headers(file: ClearingFile, etag: str) -> dict[str, str]:
+    assert file.published_at is not None
+    return {
+        "ETag": etag,
+        "Accept-Ranges": "bytes",
+        "Cache-Control": "private, max-age=31536000, immutable",
+        "Repr-Digest": f"sha-256=:{base64.b64encode(file.sha256).decode()}:",
+        "Last-Modified": format_datetime(file.published_at.astimezone(UTC), usegmt=True),
+        "Content-Type": "text/plain; charset=utf-8",
+        "Content-Disposition": f'attachment; filename="{file.name}"',
+        "Vary": "Accept-Encoding",
+    }
+
+
+async def _send(request: web.Request, response: web.StreamResponse, chunks: AsyncIterator[bytes]) -> None:
+    """Send a body, or cut the connection: once it has begun, nothing else can tell the caller that it is not whole."""
+    is_whole = False
+    try:
+        async for chunk in chunks:
+            await response.write(chunk)
+        await response.write_eof()
+        is_whole = True
+    finally:
+        if not is_whole and request.transport is not None:
+            request.transport.abort()
+
+
 async def _own_file(reads: ClearingReads, bank: BankId, name: str) -> ClearingFile:
     """The bank's own file.
 
@@ -174,13 +191,12 @@ async def _own_file(reads: ClearingReads, bank: BankId, name: str) -> ClearingFi
 
 def _cycles_of(filters: dict[str, str]) -> tuple[CycleNumber, CycleNumber]:
     """The cycles that the filters let through, both included."""
+    day = date_of(filters.get("business_date"))
+    first, last = (_ALL_FROM, _ALL_TO) if day is None else (cycle_number(day, 1), cycle_number(day, CYCLES_PER_DAY_MAX))
     if "cycle" in filters:
         cycle = _cycle_of(filters["cycle"], "/cycle")
-        return (cycle, cycle)
-    day = date_of(filters.get("business_date"))
-    if day is None:
-        return (_ALL_FROM, _ALL_TO)
-    return (cycle_number(day, 1), cycle_number(day, _CYCLES_A_DAY_MAX))
+        first, last = max(first, cycle), min(last, cycle)
+    return (first, last)
 
 
 def _cycle_of(text: str, pointer: str) -> CycleNumber:
@@ -198,4 +214,3 @@ def _before(cursor: str | None) -> tuple[CycleNumber, str]:
         return (parse_file_name(cursor).cycle, cursor)
     except MalformedFileName:
         raise refuse_field("/cursor", "not a cursor of this list") from None
-

@@ -8,6 +8,7 @@ from typing import Final
 
 import structlog
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDictProxy
 
 from engine.codes.http_signature import (
@@ -37,6 +38,7 @@ from engine.web.problems import (
 from engine.web.render import encode_json
 
 BODY_BYTES_MAX: Final = 256 * 1024
+BODY_S_MAX: Final = 15.0  # a body that trickles in holds memory for somebody who has not shown who he is
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 CALLER: Final = web.RequestKey("caller", Caller)
@@ -44,8 +46,8 @@ BODY: Final = web.RequestKey("body", bytes)
 TRACE_ID: Final = web.RequestKey("trace_id", str)
 ARRIVED_S: Final = web.RequestKey("arrived_s", float)  # business time, unix seconds
 
-_TRACEPARENT: Final = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
-_NO_TRACE: Final = "0" * 32
+# W3C Trace Context, section 3.2.2: no id is all zeroes.
+_TRACEPARENT: Final = re.compile(r"00-((?!0{32})[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 log = structlog.get_logger("engine.web")
 
@@ -66,14 +68,15 @@ def signed(handler: Handler, *, is_money: bool = False) -> Handler:
 
 
 async def authenticate(request: web.Request, node: Node, *, is_money: bool) -> None:
-    """Verify the signature, the body's digest, the age and the nonce, in that order; keep caller and body.
+    """Verify the signature, its age, the body's digest and the nonce, in that order; keep caller and body.
 
     Raises:
         Refused: the first of these that fails.
+        HTTPException: the body cannot be read.
     """
     headers = request.headers
     digest = _joined(headers, "Content-Digest")
-    body = await request.read() if request.body_exists else b""
+    body = await _read_whole(request) if request.body_exists else b""
     covered = CoveredRequest(
         method=request.method,
         target=request.raw_path,
@@ -131,7 +134,7 @@ async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse
     request[ARRIVED_S] = node.clock.business_s()
     traceparent = request.headers.get("traceparent")
     match = _TRACEPARENT.fullmatch(traceparent) if traceparent is not None else None
-    request[TRACE_ID] = match[1] if match is not None and match[1] != _NO_TRACE else node.ids.trace_id()
+    request[TRACE_ID] = match[1] if match is not None else node.ids.trace_id()
     try:
         response = await handler(request)
     except Refused as refused:
@@ -147,7 +150,9 @@ async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse
         response = _http_problem(request, error)
     except asyncio.CancelledError:
         raise  # the client has gone; what it asked for goes on in its lane
-    except Exception:
+    except Exception as error:
+        if isinstance(error, ConnectionError) and _has_gone(request):
+            raise  # in the middle of what it sent or was sent; nobody is left to answer
         log.exception("request.failed", path=request.path, trace_id=request[TRACE_ID])
         response = _bug_response(request)
     if not response.prepared:
@@ -180,6 +185,31 @@ def document_response(refusal: Refusal, document: ProblemDocument) -> web.Respon
     return response
 
 
+async def _read_whole(request: web.Request) -> bytes:
+    """The body, as its digest is over it: no coding is undone on the way.
+
+    Raises:
+        HTTPException: it is coded, too large, too slow, or not framed as HTTP frames it.
+        ConnectionError: the client went away before it had sent all of it.
+    """
+    if "Content-Encoding" in request.headers:
+        raise web.HTTPUnsupportedMediaType(headers={"Accept-Encoding": "identity"})
+    try:
+        if request.content.is_eof():  # nearly always: a small body comes with its headers
+            return await request.read()
+        async with asyncio.timeout(BODY_S_MAX):
+            return await request.read()
+    except TimeoutError:
+        raise web.HTTPRequestTimeout from None
+    except HttpProcessingError:
+        raise web.HTTPBadRequest from None
+
+
+def _has_gone(request: web.Request) -> bool:
+    transport = request.transport
+    return transport is None or transport.is_closing()
+
+
 def _joined(headers: CIMultiDictProxy[str], name: str) -> str | None:
     """A header's whole value: several lines are one list (RFC 9110, section 5.2)."""
     lines = headers.getall(name, None)
@@ -189,7 +219,7 @@ def _joined(headers: CIMultiDictProxy[str], name: str) -> str | None:
 
 
 def _http_problem(request: web.Request, error: web.HTTPException) -> web.StreamResponse:
-    """What aiohttp itself refuses: no such path, no such method, a body over the limit."""
+    """What aiohttp itself refuses: no such path, no such method, a body that cannot be read."""
     if error.status < 400:
         return error
     if error.status == 413:
@@ -206,12 +236,12 @@ def _http_problem(request: web.Request, error: web.HTTPException) -> web.StreamR
         trace_id=request[TRACE_ID],
         retryable=False,
     )
-    allowed = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+    hints = {name: error.headers[name] for name in ("Allow", "Accept-Encoding") if name in error.headers}
     return web.Response(
         status=error.status,
         body=encode_json(document),
         content_type="application/problem+json",
-        headers=allowed,
+        headers=hints,
     )
 
 

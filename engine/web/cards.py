@@ -14,7 +14,7 @@ from engine.core.ids import CardId, IdKind, MalformedId, parse_id
 from engine.core.refusals import Refusal
 from engine.web.body import Refused, read_body, refuse_field
 from engine.web.boundary import ARRIVED_S, BODY, CALLER, TRACE_ID, caller_id, idempotency_key
-from engine.web.lists import parameters
+from engine.web.lists import no_parameters, parameters
 from engine.web.node import NODE
 from engine.web.payments import respond
 from engine.web.render import card_view, encode_json
@@ -79,8 +79,9 @@ def card_in(request: web.Request) -> CardId:
 async def _change_status(request: web.Request, kind: type[ReportLoss] | type[Reinstate]) -> web.Response:
     if request[CALLER].kind not in _MAY_STOP_CARDS:
         raise Refused(Refusal.NOT_FOUND)
-    key = idempotency_key(request)
+    no_parameters(request)
     read_body(request[BODY] or b"{}", NothingRequest)
+    key = idempotency_key(request)
     command = kind(caller=caller_id(request), key=key, trace_id=request[TRACE_ID], card=card_in(request))
     outcome = await request.app[NODE].ledger.submit(command)
     return respond(request, outcome, _card_body)

@@ -9,13 +9,13 @@ from aiohttp import web
 
 from engine.codes.keys import Keyring, SigningKey
 from engine.flows.clock import Clock, IdSource
+from engine.flows.sandbox_time import SandboxTime
 from engine.hints.attempts import WrongCodes
 from engine.hints.nonces import NonceGuard
 from engine.ledger.router import Ledger
 from engine.store.reads import Reads
 from engine.telemetry import Metrics
 from engine.web.callers import CallerDirectory
-from engine.workers.sandbox_time import SandboxTime
 
 
 class Node(msgspec.Struct, frozen=True, kw_only=True):

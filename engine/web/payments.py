@@ -71,11 +71,12 @@ async def post_payment(request: web.Request) -> web.Response:
     """`POST /v1/payments`."""
     node = request.app[NODE]
     merchant = merchant_of(request)
-    key = idempotency_key(request)
+    no_parameters(request)
     wished = read_body(request[BODY], PaymentRequest)
     scenario = BY_NAME[wished.scenario]
     if wished.hold_s is not None and wished.hold_s > scenario.hold_s_max:
         raise refuse_field("/hold_s", f"at most {scenario.hold_s_max} for {scenario.name}")
+    key = idempotency_key(request)
     now_s = node.clock.steady_s()
     if node.wrong_codes.are_too_many(merchant, wished.terminal_id, now_s=now_s):
         raise Refused(Refusal.TOO_MANY_ATTEMPTS)
@@ -98,17 +99,20 @@ async def post_payment(request: web.Request) -> web.Response:
         arrived_s=request[ARRIVED_S],
         ids=node.ids,
     )
-    if command.code_refusal is Refusal.PAY_CODE_WRONG:
-        node.wrong_codes.count(merchant, wished.terminal_id, now_s=now_s)
     outcome = await node.ledger.submit(command)
+    if outcome.answer.refusal == Refusal.PAY_CODE_WRONG.value and not outcome.is_replay:
+        # Known only now: a repeated request is no second guess, however old its code is by then, and a terminal that
+        # does not exist cannot guess.
+        node.wrong_codes.count(merchant, wished.terminal_id, now_s=now_s)
     return respond(request, outcome, lambda answer: encode_json(payment_of_answer(answer)), status=201)
 
 
 async def post_capture(request: web.Request) -> web.Response:
     """`POST /v1/payments/{id}/capture`."""
     merchant = merchant_of(request)
-    key = idempotency_key(request)
+    no_parameters(request)
     wished = read_body(request[BODY] or b"{}", CaptureRequest)
+    key = idempotency_key(request)
     command = Capture(
         caller=merchant,
         key=key,
@@ -123,8 +127,9 @@ async def post_capture(request: web.Request) -> web.Response:
 async def post_void(request: web.Request) -> web.Response:
     """`POST /v1/payments/{id}/void`."""
     merchant = merchant_of(request)
-    key = idempotency_key(request)
+    no_parameters(request)
     read_body(request[BODY] or b"{}", NothingRequest)
+    key = idempotency_key(request)
     command = Void(caller=merchant, key=key, trace_id=request[TRACE_ID], payment=payment_in(request))
     return await _submit_for_payment(request, command)
 
@@ -133,8 +138,9 @@ async def post_refund(request: web.Request) -> web.Response:
     """`POST /v1/payments/{id}/refunds`."""
     node = request.app[NODE]
     merchant = merchant_of(request)
-    key = idempotency_key(request)
+    no_parameters(request)
     wished = read_body(request[BODY], RefundRequest)
+    key = idempotency_key(request)
     payment = payment_in(request)
     refund = node.ids.new(IdKind.REFUND, shard=shard_of(payment), region=region_of(payment))
     command = RefundPayment(
@@ -155,8 +161,9 @@ async def post_cancel(request: web.Request) -> web.Response:
     """`POST /v1/payments/cancel`."""
     node = request.app[NODE]
     merchant = merchant_of(request)
-    key = idempotency_key(request)
+    no_parameters(request)
     order_no = read_body(request[BODY], CancelRequest).order_no
+    key = idempotency_key(request)
     refund = node.ids.new(IdKind.REFUND, shard=0, region=region_of(merchant))
     command = CancelOrder(
         caller=merchant,

@@ -14,7 +14,7 @@ from engine.core.clearing import LaneEnd, seal_root
 from engine.core.clearing_lines import FileKind
 from engine.core.commands import AnyCommand
 from engine.core.ids import PaymentId, id_text
-from engine.core.payments import State
+from engine.core.payments import Payment
 from engine.flows.close_cycle import NoCycleLeft, close_cycle
 from engine.ledger.batch import claim_rows, decide_all, seen_of, sort_claims, wanted_by, write_of
 from engine.ledger.queue import Entry
@@ -173,13 +173,15 @@ async def test_a_lane_that_stands_still_between_batches_delays_nobody(dsn: str, 
 
 async def test_under_load_every_capture_is_in_exactly_one_cycle(dsn: str, sql: asyncpg.Connection) -> None:
     world = await a_world(sql, card_count=24, merchant_count=3, bank_allowance=10**9)
-    captured: dict[PaymentId, CycleNumber] = {}
-    is_over = asyncio.Event()
+    tally = Tally((200, 500, 800))
+    cycles = []
     async with a_ledger(dsn, lane_count=4) as ledger, asyncio.TaskGroup() as tasks:
         for card in range(24):
-            tasks.create_task(_pay_until(is_over, ledger, world, card, captured))
-        cycles = [await _close_after(dsn, captured, count) for count in (200, 500, 800)]
-        is_over.set()
+            tasks.create_task(_pay_until_over(tally, ledger, world, card))
+        for milestone in tally.milestones.values():
+            await milestone.wait()
+            cycles.append(await close(dsn))
+        tally.is_over = True
     last = await close(dsn)
     cycles.append(last)
     assert await publish(dsn, last) == tuple(cycles)
@@ -189,11 +191,28 @@ async def test_under_load_every_capture_is_in_exactly_one_cycle(dsn: str, sql: a
         files = await read_files(sql, cycle)
         collected, credited = (all_items(files, kind) for kind in (FileKind.COLLECT, FileKind.CREDIT))
         assert collected == credited
-        expected = sorted(id_text(payment) for payment, stamped in captured.items() if stamped == cycle)
+        expected = sorted(id_text(payment) for payment, stamped in tally.captured.items() if stamped == cycle)
         assert sorted(item.payment_id for item in collected) == expected
         seen += expected
-    assert len(seen) == len(set(seen)) == len(captured)
+    assert len(seen) == len(set(seen)) == len(tally.captured)
     assert await sql.fetchval("SELECT count(DISTINCT cycle) FROM posting WHERE phase = 3 AND kind = 1") >= 3
+
+
+class Tally:
+    """What was captured, with the cycle that each answer named."""
+
+    def __init__(self, milestones: tuple[int, ...]) -> None:
+        """*milestones* are counts of captures to wait for."""
+        self.is_over = False
+        self.captured: dict[PaymentId, CycleNumber] = {}
+        self.milestones = {count: asyncio.Event() for count in milestones}
+
+    def note(self, payment: Payment) -> None:
+        """Count a captured payment."""
+        assert payment.cycle is not None
+        self.captured[payment.id] = payment.cycle
+        if len(self.captured) in self.milestones:
+            self.milestones[len(self.captured)].set()
 
 
 async def _decided(session: LaneSession, command: AnyCommand) -> LaneWrite:
@@ -215,27 +234,14 @@ async def _is_closer_waiting(sql: asyncpg.Connection) -> bool:
     return waiting
 
 
-async def _pay_until(
-    is_over: asyncio.Event, ledger: Ledger, world: World, card: int, captured: dict[PaymentId, CycleNumber]
-) -> None:
-    """Pay with one card, at once or in two steps, and note which cycle each answer names."""
+async def _pay_until_over(tally: Tally, ledger: Ledger, world: World, card: int) -> None:
+    """Pay with one card, at once or in two steps."""
     turn = 0
-    while not is_over.is_set():
+    while not tally.is_over:
         turn += 1
-        outcome = await ledger.submit(
-            world.authorize(card=card, merchant=card % 3, amount=100 + turn, capture=turn % 3 > 0)
-        )
-        payment = outcome.answer.payment
+        command = world.authorize(card=card, merchant=card % 3, amount=100 + turn, capture=turn % 3 > 0)
+        payment = (await ledger.submit(command)).answer.payment
+        if turn % 3 == 0:
+            payment = (await ledger.submit(world.capture(command.payment, merchant=card % 3))).answer.payment
         assert payment is not None
-        if payment.state is State.AUTHORIZED:
-            outcome = await ledger.submit(world.capture(payment.id, merchant=card % 3))
-            payment = outcome.answer.payment
-        assert payment is not None
-        assert payment.cycle is not None
-        captured[payment.id] = payment.cycle
-
-
-async def _close_after(dsn: str, captured: dict[PaymentId, CycleNumber], count: int) -> CycleNumber:
-    while len(captured) < count:
-        await asyncio.sleep(0)
-    return await close(dsn)
+        tally.note(payment)

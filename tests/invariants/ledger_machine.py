@@ -87,6 +87,8 @@ class LedgerMachine(RuleBasedStateMachine):
                 self._close_cycle(what)
             case _:
                 command = self._clerk.make(what)
+                if isinstance(command, Authorize):
+                    self._orders[command.payment] = (command.merchant, command.order_no)
                 if command.key is None or self._races_for_an_order(command):
                     self._submit()
                 self._gathered.append(command)
@@ -108,10 +110,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def _order_of(self, command: AnyCommand) -> OrderKey | None:
         """The order that a command is about."""
         match command:
-            case Authorize():
-                self._orders[command.payment] = (command.merchant, command.order_no)
-                return self._orders[command.payment]
-            case CancelOrder():
+            case Authorize() | CancelOrder():
                 return (command.merchant, command.order_no)
             case Capture() | Void() | RefundPayment() | Expire():
                 return self._orders.get(command.payment)

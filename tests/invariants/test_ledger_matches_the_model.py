@@ -13,7 +13,7 @@ from tests.invariants.ledger_machine import ComparedBooks, ComparedPaperBooks, L
 from tests.ledger.proof import prove_books
 
 PAPER_EXAMPLES = 150
-DATABASE_EXAMPLES = 45  # with each number of lanes
+DATABASE_EXAMPLES = 35  # with each number of lanes
 STEPS_EACH = 40
 
 BASE = settings(

@@ -1,21 +1,34 @@
 """The connection is lost anywhere in a batch: what was committed is answered, what was not runs again, all once."""
 
+import asyncio
+
 import asyncpg
 import pytest
 
+from engine.ledger import lane
+from engine.ledger.queue import Overloaded
+from engine.ledger.router import WAIT_S
+from engine.store.connection import LANE_SETTINGS
+from engine.store.faults import Fenced, StoreUnavailable
 from tests.builders import a_world
-from tests.ledger.nodes import a_node, refusals, submit_all
+from tests.ledger.conftest import LoopClock
+from tests.ledger.nodes import a_ledger, a_node, end_backends, refusals, submit_all
 from tests.ledger.proof import prove_books
 from tests.ledger.wire import Act, Wire
 
 STATEMENTS = ("hold", "lock_and_claim", "read_books", "write_books", "commit")
 
 
-@pytest.mark.parametrize("act", [Act.CUT, Act.ANSWER_LOST, Act.ABANDONED])
-@pytest.mark.parametrize("statement", STATEMENTS)
+@pytest.mark.parametrize(
+    ("statement", "act"),
+    [(statement, act) for statement in STATEMENTS for act in (Act.CUT, Act.ANSWER_LOST)]
+    + [("read_books", Act.ABANDONED), ("commit", Act.ABANDONED), ("commit", Act.ABANDONED_AFTER)],
+)
 async def test_batch_whose_connection_is_lost_is_posted_once(
-    dsn: str, sql: asyncpg.Connection, statement: str, act: Act
+    dsn: str, sql: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch, statement: str, act: Act
 ) -> None:
+    # A session that its client has left would otherwise end by itself, after five seconds.
+    monkeypatch.setitem(LANE_SETTINGS, "idle_in_transaction_session_timeout", "0")
     world = await a_world(sql)
     async with Wire(dsn).opened() as wire, a_node(wire.dsn) as ledger:
         await ledger.submit(world.authorize())
@@ -23,6 +36,169 @@ async def test_batch_whose_connection_is_lost_is_posted_once(
         outcomes = await submit_all(ledger, [world.authorize(card=card) for card in range(4)])
         assert [outcome.is_replay for outcome in outcomes] == [False] * 4
         assert refusals(outcomes) == [None] * 4
+        assert wire.delivered["take_lane"] == 2
     assert await sql.fetchval("SELECT count(*) FROM payment") == 5
     assert await sql.fetchval("SELECT count(*) FROM batch") == 2
+    await prove_books(sql)
+
+
+@pytest.mark.parametrize("statement", STATEMENTS)
+async def test_batch_whose_backend_is_terminated_is_posted_once(
+    dsn: str, sql: asyncpg.Connection, statement: str
+) -> None:
+    world = await a_world(sql)
+    async with Wire(dsn).opened() as wire, a_node(wire.dsn) as ledger:
+        gate = wire.hold(statement)
+        outcomes = asyncio.gather(*(ledger.submit(world.authorize(card=card)) for card in range(4)))
+        await gate.reached.wait()
+        await end_backends(sql, "lane 1/1")
+        gate.open()
+        assert refusals(await outcomes) == [None] * 4
+    assert await sql.fetchval("SELECT count(*) FROM batch") == 1
+    await prove_books(sql)
+
+
+async def test_lane_whose_backend_went_while_it_was_idle_takes_its_lane_again(
+    dsn: str, sql: asyncpg.Connection
+) -> None:
+    world = await a_world(sql)
+    async with a_node(dsn) as ledger:
+        await end_backends(sql, "lane 1/1")
+        assert (await ledger.submit(world.authorize())).answer.refusal is None
+    assert [tuple(row) for row in await sql.fetch("SELECT id, epoch, seq FROM lane")] == [(1, 2, 1)]
+
+
+async def test_only_the_lanes_own_session_in_its_own_database_is_ended(dsn: str, sql: asyncpg.Connection) -> None:
+    """Every database of a server has a lane 1, and another lane of the same node goes on."""
+    world = await a_world(sql)
+    bystanders = [
+        await asyncpg.connect(dsn, server_settings={"application_name": "lane 1/2"}),
+        await asyncpg.connect(dsn, database="postgres", server_settings={"application_name": "lane 1/1"}),
+    ]
+    async with Wire(dsn).opened() as wire, a_node(wire.dsn) as ledger:
+        wire.at("commit", Act.ABANDONED)
+        await ledger.submit(world.authorize())
+        for bystander in bystanders:
+            assert await bystander.fetchval("SELECT 1") == 1
+            await bystander.close()
+
+
+@pytest.mark.parametrize(("act", "batches"), [(Act.CUT, 1), (Act.ANSWER_LOST, 2)])
+async def test_callers_are_told_when_the_database_stays_away(
+    dsn: str, sql: asyncpg.Connection, clock: LoopClock, act: Act, batches: int
+) -> None:
+    """What was committed is answered to whoever repeats it; what was not is dropped: nobody waits for it any more."""
+    world = await a_world(sql)
+    command = world.authorize()
+    async with Wire(dsn).opened() as wire, a_node(wire.dsn) as ledger:
+        wire.at("commit", act)
+        wire.is_shut = True
+        asked = asyncio.create_task(ledger.submit(command))
+        await wire.refused.wait()
+        assert not ledger.is_serving
+        clock.advance(WAIT_S)
+        with pytest.raises(StoreUnavailable):
+            await asked
+        wire.is_shut = False
+        assert (await ledger.submit(world.authorize(card=1))).answer.refusal is None
+        assert ledger.is_serving
+        assert await sql.fetchval("SELECT count(*) FROM payment") == batches
+        assert (await ledger.submit(command)).is_replay == (act is Act.ANSWER_LOST)
+    await prove_books(sql)
+
+
+async def test_command_that_loses_every_session_does_not_hold_its_lane_for_ever(
+    dsn: str, sql: asyncpg.Connection, clock: LoopClock
+) -> None:
+    world = await a_world(sql)
+    async with Wire(dsn).opened() as wire, a_node(wire.dsn) as ledger:
+        for _ in range(3):
+            wire.at("write_books", Act.CUT)
+        last = wire.hold("write_books")
+        wire.at("write_books", Act.CUT)
+        asked = asyncio.create_task(ledger.submit(world.authorize()))
+        await last.reached.wait()
+        clock.advance(WAIT_S)
+        with pytest.raises(StoreUnavailable):
+            await asked
+        last.open()
+        assert (await ledger.submit(world.authorize(card=1))).answer.refusal is None
+    assert await sql.fetchval("SELECT count(*) FROM payment") == 1
+    await prove_books(sql)
+
+
+async def test_everybody_is_answered_when_the_engine_stops_without_a_database(
+    dsn: str, sql: asyncpg.Connection, clock: LoopClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lane, "RECONNECT_S_MIN", 0.001)
+    monkeypatch.setattr(lane, "RECONNECT_S_MAX", 0.002)
+    world = await a_world(sql)
+    async with Wire(dsn).opened() as wire:
+        ledger, running = await a_ledger(wire.dsn, batch_max=2)
+        wire.at("commit", Act.CUT)
+        wire.is_shut = True
+        asked = [asyncio.create_task(ledger.submit(world.authorize(card=n % 4))) for n in range(6)]
+        await wire.refused.wait()
+        ledger.close()
+        await running
+        ends = await asyncio.gather(*asked, return_exceptions=True)
+        assert {type(end) for end in ends} == {StoreUnavailable}
+        with pytest.raises(Overloaded):
+            await ledger.submit(world.authorize())
+    assert await sql.fetchval("SELECT count(*) FROM payment") == 0
+
+
+@pytest.mark.parametrize("act", [Act.CUT, Act.ANSWER_LOST])
+async def test_lane_that_another_node_took_meanwhile_is_not_taken_back(
+    dsn: str, sql: asyncpg.Connection, act: Act
+) -> None:
+    """The other node's session is left alone, this node stops, and whoever repeats a key there gets the truth."""
+    world = await a_world(sql)
+    command = world.authorize()
+    async with Wire(dsn).opened() as wire:
+        ledger, running = await a_ledger(wire.dsn)
+        wire.at("commit", act)
+        wire.is_shut = True
+        asked = asyncio.create_task(ledger.submit(command))
+        await wire.refused.wait()
+        async with a_node(dsn) as other:
+            await other.submit(world.authorize(card=1))
+            wire.is_shut = False
+            with pytest.raises(StoreUnavailable):
+                await asked
+            with pytest.raises(ExceptionGroup) as stopped:
+                await running
+            assert stopped.group_contains(Fenced)
+            assert (await other.submit(command)).is_replay == (act is Act.ANSWER_LOST)
+    assert await sql.fetchval("SELECT count(*) FROM payment") == 2
+    assert await sql.fetchval("SELECT count(*) FROM lane") == 1
+    await prove_books(sql)
+
+
+async def test_commit_that_answers_rollback_is_no_success(dsn: str, sql: asyncpg.Connection) -> None:
+    world = await a_world(sql)
+    async with Wire(dsn).opened() as wire, a_node(wire.dsn) as ledger:
+        wire.at("commit", Act.FAILED_BEFORE)
+        outcomes = await submit_all(ledger, [world.authorize(card=card) for card in range(4)])
+        assert refusals(outcomes) == [None] * 4
+        assert wire.delivered["commit"] == 2
+        assert wire.delivered["take_lane"] == 1
+    assert await sql.fetchval("SELECT count(*) FROM payment") == 4
+    await prove_books(sql)
+
+
+async def test_commit_with_a_warning_is_not_answered_before_the_lane_is_taken_again(
+    dsn: str, sql: asyncpg.Connection
+) -> None:
+    world = await a_world(sql)
+    async with Wire(dsn).opened() as wire, a_node(wire.dsn) as ledger:
+        wire.at("commit", Act.WARNED)
+        taking = wire.hold("take_lane")
+        asked = asyncio.create_task(ledger.submit(world.authorize()))
+        await taking.reached.wait()
+        assert not asked.done()
+        taking.open()
+        assert (await asked).answer.refusal is None
+        assert wire.delivered["take_lane"] == 2
+        assert wire.delivered["write_books"] == 1
     await prove_books(sql)

@@ -58,6 +58,7 @@ class Wire:
         self.dsn = ""
         self.delivered: Counter[str] = Counter()
         self.is_shut = False
+        self.refused = asyncio.Event()  # somebody came while it was shut
         self._ends: list[asyncio.StreamWriter] = []
         self._passages: set[asyncio.Task[None]] = set()
 
@@ -100,6 +101,7 @@ class Wire:
         self._passages.add(task)
         self._ends.append(writer)
         if self.is_shut:
+            self.refused.set()
             writer.close()
             return
         try:
