@@ -13,7 +13,6 @@ from engine.store.connection import READ_SETTINGS, connect
 from engine.store.migrations import migrate
 
 PGBENCH: Final = "pgbench"
-PGBENCH_SCALE: Final = 50
 PGBENCH_CLIENTS: Final = 16
 _TPS: Final = re.compile(r"^tps = ([0-9.]+) \(without initial connection time\)", re.MULTILINE)
 
@@ -58,8 +57,8 @@ class Cluster:
         """Write everything to disk, so that no run pays for what was loaded before it."""
         await self._run("psql", "-X", "-c", "CHECKPOINT", DATABASE)
 
-    async def prepare_pgbench(self) -> None:
-        """Make pgbench's database.
+    async def prepare_pgbench(self, scale: int) -> None:
+        """Make pgbench's database: 100,000 accounts, ten tellers and one branch for each of *scale*.
 
         Raises:
             ServiceMissing: this installation has no pgbench.
@@ -67,7 +66,7 @@ class Cluster:
         """
         self._server.program(PGBENCH)
         await self._run("createdb", PGBENCH)
-        await self._run(PGBENCH, "-i", "-q", "-s", str(PGBENCH_SCALE), PGBENCH)
+        await self._run(PGBENCH, "-i", "-q", "-s", str(scale), PGBENCH)
 
     async def run_pgbench(self, seconds: float) -> float:
         """Transactions a second of pgbench's TPC-B-like script: what a row-locking design gets from this cluster.

@@ -17,7 +17,7 @@ from typing import Final
 
 import msgspec
 
-from engine.bench.cluster import PGBENCH, PGBENCH_CLIENTS, PGBENCH_SCALE, Cluster
+from engine.bench.cluster import PGBENCH, PGBENCH_CLIENTS, Cluster
 from engine.bench.copy_side import CopySide
 from engine.bench.figures import Figure, figure
 from engine.bench.lanes_side import LanesSide
@@ -27,6 +27,7 @@ from engine.codes.pay_code import step_at
 from engine.embedded.faults import ServiceMissing
 from engine.flows.clock import Clock, IdSource
 
+PGBENCH_SCALE: Final = 50
 WARM_UP_PAYMENTS: Final = 5_000
 CARDS_PER_SECOND: Final = 20_000  # a card pays once a run, so this is also the most that a run can show
 CARDS_MIN: Final = 1_000
@@ -43,7 +44,13 @@ class LedgerResult(msgspec.Struct, frozen=True):
 
 
 async def measure_ledger(
-    cluster: Cluster, *, seconds: float, stored: int, turns: int, say: Callable[[str], None]
+    cluster: Cluster,
+    *,
+    seconds: float,
+    stored: int,
+    turns: int,
+    say: Callable[[str], None],
+    pgbench_scale: int = PGBENCH_SCALE,
 ) -> LedgerResult:
     """Measure all sides in turns, each run about *seconds* long.
 
@@ -68,7 +75,7 @@ async def measure_ledger(
             full = await _open_lanes(cluster, "stored", world, Customers(world, ids, first_step=first_step), stack)
             await full.store(stored, progress=lambda done: say(f"stored {done:,} of {stored:,} payments"))
         try:
-            await cluster.prepare_pgbench()
+            await cluster.prepare_pgbench(pgbench_scale)
             sides[PGBENCH] = partial(cluster.run_pgbench, seconds)
         except ServiceMissing as missing:
             skipped.append(f"P1b: {missing}")
@@ -81,7 +88,7 @@ async def measure_ledger(
         measured = await in_turns(sides, turns=turns, say=say)
     refusals = lanes.refusals + (full.refusals if full is not None else Counter())
     books = tuple(cluster.dsn(name) for name in (["lanes", "stored"] if stored else ["lanes"]))
-    return LedgerResult(_figures(measured, stored=stored), refusals, books, tuple(skipped))
+    return LedgerResult(_figures(measured, stored=stored, scale=pgbench_scale), refusals, books, tuple(skipped))
 
 
 async def _open_lanes(
@@ -118,7 +125,7 @@ async def _copy_like(lanes: LanesSide, copied: CopySide, count: int) -> float:
     return await copied.run(count, batch_size=lanes.batch_median)
 
 
-def _figures(measured: Mapping[str, list[float]], *, stored: int) -> tuple[Figure, ...]:
+def _figures(measured: Mapping[str, list[float]], *, stored: int, scale: int) -> tuple[Figure, ...]:
     lanes = measured[LANES]
     figures = [
         figure(
@@ -137,7 +144,7 @@ def _figures(measured: Mapping[str, list[float]], *, stored: int) -> tuple[Figur
                 "commands through lanes, three postings each",
                 "payments/s",
                 lanes,
-                yardstick=f"pgbench TPC-B-like, prepared, {PGBENCH_CLIENTS} clients, scale {PGBENCH_SCALE}",
+                yardstick=f"pgbench TPC-B-like, prepared, {PGBENCH_CLIENTS} clients, scale {scale}",
                 yardstick_values=measured[PGBENCH],
             )
         )

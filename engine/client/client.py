@@ -16,6 +16,7 @@ from yarl import URL
 
 from engine.client.credentials import Credentials
 from engine.codes.http_signature import CoveredRequest, content_digest, sign
+from engine.core.refusals import Refusal
 from engine.web.problems import ProblemDocument
 from engine.web.wire import (
     CancelView,
@@ -33,6 +34,7 @@ T = TypeVar("T")
 
 TIMEOUT_S: Final = 15.0
 ATTEMPTS_MAX: Final = 6
+_WAIT_LONGER: Final = frozenset({Refusal.CLEARING_FILE_NOT_READY.slug})  # than the attempts of one call take
 
 
 class Refused(Exception):
@@ -231,18 +233,22 @@ class EngineClient:
         )
         url = URL(self._base_url + target, encoded=True)
         try:
-            async with self._session.request(method, url, data=body or None, headers=headers) as response:
+            # The signature is for this address only: nothing is sent on to another.
+            async with self._session.request(
+                method, url, data=body or None, headers=headers, allow_redirects=False
+            ) as response:
                 content = await response.read()
                 status = response.status
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Unreachable(type(error).__name__) from error
-        if status < 400:
+        if status < 300:
             return content
         try:
             problem = msgspec.json.decode(content, type=ProblemDocument)
         except msgspec.MsgspecError as error:
             raise Unreachable(f"status {status}") from error
-        if problem.retryable and status in (409, 500, 503) and key is not None:
+        is_harmless = key is not None or method == "GET"
+        if problem.retryable and is_harmless and problem.code not in _WAIT_LONGER and status in (409, 500, 503):
             raise Unreachable(problem.code)
         raise Refused(problem)
 

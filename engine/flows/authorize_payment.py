@@ -41,8 +41,8 @@ def authorize_command(
     """The command for a merchant's wish. The code is judged as of its arrival, however long the command then waits.
 
     What is wrong with the code is told only once the ledger knows that the key is new: a merchant that repeats a
-    request gets its first answer, not a complaint about a code that has expired meanwhile. The device number of a code that is
-    not genuine is not passed on, so that nobody can lock a stranger's row by guessing.
+    request gets its first answer, not a complaint about a code that has expired meanwhile. The device number of a code
+    that is not genuine is not passed on, so that nobody can lock a stranger's row by guessing.
     Units: *arrived_s* in unix seconds of business time.
     """
     code = parse_pay_code(wish.pay_code)

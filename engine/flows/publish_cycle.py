@@ -5,7 +5,15 @@ from collections.abc import Iterable
 from engine.codes.keys import SigningKey
 from engine.core.accounts import AccountId
 from engine.core.calendar import CycleNumber
-from engine.core.clearing import Movement, bank_of, has_own_bank, net_positions, route_account
+from engine.core.clearing import (
+    AccountNotRouted,
+    Movement,
+    NetPosition,
+    bank_of,
+    has_own_bank,
+    net_positions,
+    route_account,
+)
 from engine.core.ids import BankId
 from engine.flows.build_files import build_files
 from engine.flows.close_cycle import LOCK_WAIT_S, seal_cycle
@@ -19,6 +27,11 @@ from engine.store.clearing_store import (
     load_turnover,
     publish_files,
 )
+from engine.store.faults import Fault
+
+
+class BankMissing(Fault):
+    """The merchant or the fund that this names has no bank that takes part: its cycle cannot be cleared yet."""
 
 
 async def publish_cycle(
@@ -33,7 +46,9 @@ async def publish_cycle(
 
     Raises:
         ClearingBusy: another closer is at work.
-        AccountNotRouted: a merchant or a fund has no bank; nothing of its cycle is published.
+        BankMissing: a merchant or a fund has no bank; nothing of its cycle is published.
+        TotalsDiffer: a file does not add up to its bank's position.
+        NoSettlementBank: net positions cannot be written.
         Fault: the database cannot do it; the same call goes on where this one stopped.
     """
     await session.lock(wait_s=lock_wait_s)
@@ -50,7 +65,7 @@ async def net_cycle(session: ClearingSession, *, cycle: CycleNumber) -> None:
     """Work out and keep what a sealed cycle takes from each bank and gives to it, and the routes that this rests on.
 
     Raises:
-        AccountNotRouted: a merchant or a fund has no bank.
+        BankMissing: a merchant or a fund has no bank.
         Fault: the database cannot do it.
     """
     run = await session.load_run(cycle)
@@ -58,6 +73,15 @@ async def net_cycle(session: ClearingSession, *, cycle: CycleNumber) -> None:
     assert run.sealed_at is not None, "only a sealed cycle is netted"
     if run.netted_at is not None:
         return
+    try:
+        positions, routes = await _net(session, cycle)
+    except AccountNotRouted as error:
+        raise BankMissing(str(error)) from error
+    now = (await session.load_state()).now
+    await insert_net(session, cycle=cycle, netted_at=now, positions=positions, routes=routes)
+
+
+async def _net(session: ClearingSession, cycle: CycleNumber) -> tuple[tuple[NetPosition, ...], dict[AccountId, BankId]]:
     funds = await load_fund_routes(session)
     routes: dict[AccountId, BankId] = {}
     movements: dict[tuple[BankId, BankId], Movement] = {}
@@ -66,9 +90,7 @@ async def net_cycle(session: ClearingSession, *, cycle: CycleNumber) -> None:
         routes |= {account: funds[account] for account in new & funds.keys()}
         routes |= await load_merchant_routes(session, new - funds.keys())
         _add(movements, turnover, routes)
-    positions = net_positions(movements.values(), [bank.id for bank in await load_banks(session)])
-    now = (await session.load_state()).now
-    await insert_net(session, cycle=cycle, netted_at=now, positions=positions, routes=routes)
+    return net_positions(movements.values(), [bank.id for bank in await load_banks(session)]), routes
 
 
 def _accounts_of(turnover: Iterable[Turnover]) -> set[AccountId]:

@@ -4,9 +4,17 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import asyncpg
+import msgspec
 
 from engine.flows.clock import Clock
 from engine.store.reads import BusinessNow, Reads, advance_sandbox_clock
+
+
+class Advance(msgspec.Struct, kw_only=True):
+    """What one idempotency key has moved. Units: seconds."""
+
+    advance_s: int
+    reached: BusinessNow | None = None  # None until what fell due has been done
 
 
 class SandboxTime:
@@ -21,28 +29,36 @@ class SandboxTime:
         self._clock = clock
         self._catch_up = catch_up
         self._moving = asyncio.Lock()
-        self._moved: dict[tuple[bytes, str], int] = {}
+        self._advances: dict[tuple[bytes, str], Advance] = {}
         self._refreshes: dict[int, int] = {}
 
     async def now(self) -> BusinessNow:
         """Business time and the open cycle."""
         return await self._reads.business_now()
 
-    async def advance(self, caller: bytes, key: str, *, advance_s: int) -> int:
-        """Move business time, once a key. Returns by how much that key moved it. Units: seconds.
+    async def advance(self, caller: bytes, key: str, *, advance_s: int) -> tuple[BusinessNow, bool] | None:
+        """Move business time, once a key, and do what falls due by it, whatever went wrong with that before.
+
+        Returns where it was then, and whether that was answered before; None if the key has moved it by another step.
+        Units: seconds.
 
         Raises:
-            Fault: the database cannot do it.
+            Fault: the database cannot do it; the same key goes on where it stopped.
+            Overloaded: the ledger has no room for the holds that lapse; the same.
         """
         async with self._moving:
-            earlier = self._moved.get((caller, key))
-            if earlier is not None:
-                return earlier
-            offset_us = await advance_sandbox_clock(self._pool, advance_s=advance_s)
-            self._clock.offset_s = offset_us / 1e6
-            self._moved[caller, key] = advance_s
+            made = self._advances.get((caller, key))
+            if made is not None and made.advance_s != advance_s:
+                return None
+            if made is not None and made.reached is not None:
+                return made.reached, True
+            if made is None:
+                offset_us = await advance_sandbox_clock(self._pool, advance_s=advance_s)
+                self._clock.offset_s = offset_us / 1e6
+                made = self._advances[caller, key] = Advance(advance_s=advance_s)
             await self._catch_up()
-        return advance_s
+            made.reached = await self._reads.business_now()
+            return made.reached, False
 
     async def next_refresh(self, device_no: int, *, step: int, count: int) -> int:
         """The refresh digit that a phone would show next: one whose code of *step* has not paid, if there is one."""

@@ -78,6 +78,7 @@ class NonceGuard:
         assert self._claim is not None
         while self._waiting:
             batch, self._waiting = self._waiting, []
+            fresh = [1] * len(batch)
             try:
                 fresh = await self._claim(keys=[key for key, _ in batch], args=[KEEP_S])
                 self.is_degraded = False
@@ -85,7 +86,7 @@ class NonceGuard:
                 if not self.is_degraded:
                     log.warning("nonces.degraded", fault=type(error).__name__)
                 self.is_degraded = True
-                fresh = [1] * len(batch)
-            for (_, answer), is_fresh in zip(batch, fresh, strict=True):
-                if answer is not None and not answer.done():
-                    answer.set_result(bool(is_fresh))
+            finally:  # whatever happens, nobody waits for ever for a hint
+                for (_, answer), is_fresh in zip(batch, fresh, strict=True):
+                    if answer is not None and not answer.done():
+                        answer.set_result(bool(is_fresh))

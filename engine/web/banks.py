@@ -16,7 +16,7 @@ from engine.formats import bank_file_formats
 from engine.formats.file_names import MalformedFileName, parse_file_name
 from engine.store.clearing_reads import ClearingReads, FilesWanted
 from engine.web.body import Refused, refuse_field
-from engine.web.boundary import CALLER, caller_id
+from engine.web.boundary import CALLER, TRACEPARENT, caller_id
 from engine.web.lists import date_of, no_parameters, page_of
 from engine.web.node import NODE
 from engine.web.payments import json_response
@@ -74,7 +74,7 @@ async def get_file(request: web.Request) -> web.StreamResponse:
     reads = ClearingReads(request.app[NODE].pool)
     file = await _own_file(reads, bank, request.match_info["name"])
     etag = f'"{file.sha256.hex()}"'
-    headers = _file_headers(file, etag)
+    headers = {**_file_headers(file, etag), "traceparent": request[TRACEPARENT]}  # once it is sent, it is too late
     if has_already(request.headers, etag=etag):
         return web.Response(status=304, headers=headers)
     try:
@@ -92,7 +92,7 @@ async def get_file(request: web.Request) -> web.StreamResponse:
     else:
         response.content_length = end - start
     await response.prepare(request)
-    await _send(request, response, reads.content(file.name, start=start, end=end))
+    await _send(request, response, reads.content(file.name, start=start, end=end), size=end - start)
     return response
 
 
@@ -103,9 +103,7 @@ async def get_positions(request: web.Request) -> web.Response:
     cycle_from, cycle_to = _cycles_of(page.filters)
     if page.cursor is not None:
         cycle_to = min(cycle_to, CycleNumber(_cycle_of(page.cursor, "/cursor") - 1))
-    positions = await ClearingReads(request.app[NODE].pool).positions(
-        bank, cycle_from=cycle_from, cycle_to=cycle_to
-    )
+    positions = await ClearingReads(request.app[NODE].pool).positions(bank, cycle_from=cycle_from, cycle_to=cycle_to)
     items = tuple(
         PositionView(
             business_date=cycle_date(cycle),
@@ -159,16 +157,17 @@ def _file_headers(file: ClearingFile, etag: str) -> dict[str, str]:
     }
 
 
-async def _send(request: web.Request, response: web.StreamResponse, chunks: AsyncIterator[bytes]) -> None:
+async def _send(request: web.Request, response: web.StreamResponse, chunks: AsyncIterator[bytes], *, size: int) -> None:
     """Send a body, or cut the connection: once it has begun, nothing else can tell the caller that it is not whole."""
-    is_whole = False
+    sent = 0
     try:
         async for chunk in chunks:
             await response.write(chunk)
+            sent += len(chunk)
+        assert sent == size, "every part of a published file is stored"
         await response.write_eof()
-        is_whole = True
     finally:
-        if not is_whole and request.transport is not None:
+        if sent != size and request.transport is not None:
             request.transport.abort()
 
 

@@ -44,6 +44,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 CALLER: Final = web.RequestKey("caller", Caller)
 BODY: Final = web.RequestKey("body", bytes)
 TRACE_ID: Final = web.RequestKey("trace_id", str)
+TRACEPARENT: Final = web.RequestKey("traceparent", str)  # of the answer
 ARRIVED_S: Final = web.RequestKey("arrived_s", float)  # business time, unix seconds
 
 # W3C Trace Context, section 3.2.2: no id is all zeroes.
@@ -134,7 +135,9 @@ async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse
     request[ARRIVED_S] = node.clock.business_s()
     traceparent = request.headers.get("traceparent")
     match = _TRACEPARENT.fullmatch(traceparent) if traceparent is not None else None
-    request[TRACE_ID] = match[1] if match is not None else node.ids.trace_id()
+    trace_id = match[1] if match is not None else node.ids.trace_id()
+    request[TRACE_ID] = trace_id
+    request[TRACEPARENT] = f"00-{trace_id}-{node.ids.trace_id()[:16]}-01"
     try:
         response = await handler(request)
     except Refused as refused:
@@ -156,7 +159,7 @@ async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse
         log.exception("request.failed", path=request.path, trace_id=request[TRACE_ID])
         response = _bug_response(request)
     if not response.prepared:
-        response.headers["traceparent"] = f"00-{request[TRACE_ID]}-{node.ids.trace_id()[:16]}-01"
+        response.headers["traceparent"] = request[TRACEPARENT]
     node.metrics.observe_request(_route_of(request), response.status, time.perf_counter() - started)
     return response
 

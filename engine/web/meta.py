@@ -2,6 +2,7 @@
 
 import base64
 from datetime import timedelta
+from functools import cache
 from html import escape
 from pathlib import Path
 from typing import Final
@@ -74,7 +75,12 @@ async def get_keys(request: web.Request) -> web.Response:
 
 async def get_openapi(_request: web.Request) -> web.Response:
     """`GET /openapi.json`: the contract, as kept in schemas/http and compared with the code by a test."""
-    return json_response(CONTRACT.read_bytes())
+    return json_response(_contract())
+
+
+@cache
+def _contract() -> bytes:
+    return CONTRACT.read_bytes()
 
 
 async def get_problem(request: web.Request) -> web.Response:
@@ -83,7 +89,15 @@ async def get_problem(request: web.Request) -> web.Response:
     if refusal is None:
         raise Refused(Refusal.NOT_FOUND)
     in_chinese = prefers_chinese(request.headers.get("Accept-Language"))
-    return web.Response(text=problem_page(refusal, in_chinese=in_chinese), content_type="text/html")
+    return web.Response(
+        text=problem_page(refusal, in_chinese=in_chinese),
+        content_type="text/html",
+        headers={
+            "Vary": "Accept-Language",
+            "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",  # one style element, no script
+            "X-Content-Type-Options": "nosniff",
+        },
+    )
 
 
 def problem_page(refusal: Refusal, *, in_chinese: bool) -> str:

@@ -53,6 +53,11 @@ _LATER: Final = (
     "系统繁忙,请稍后以同一幂等键重试,请勿重复付款",
     "Repeat the same request with the same key after the time given in Retry-After.",
 )
+_WAIT: Final = (
+    "请在 Retry-After 所示时间后重试",
+    "Try again after the time given in Retry-After.",
+)
+_SUSPENDED: Final = ("请联系平台运营方", "Ask the operator of the platform; past payments can still be looked at.")
 _NOTHING: Final = ("请联系发卡地社保经办机构", "Nothing can be done at the counter; pay by other means.")
 
 PROBLEMS: Final[dict[Refusal, Problem]] = {
@@ -63,7 +68,7 @@ PROBLEMS: Final[dict[Refusal, Problem]] = {
     Refusal.SIGNATURE_KEY_UNKNOWN: Problem(401, "签名密钥未知", "The signing key is not known", *_SIGN),
     Refusal.CONTENT_DIGEST_MISMATCH: Problem(401, "内容摘要不符", "The content digest is missing or wrong", *_SIGN),
     Refusal.REQUEST_REPLAYED: Problem(401, "重复的请求", "The nonce was used before", *_SIGN),
-    Refusal.CALLER_SUSPENDED: Problem(403, "调用方已暂停", "The caller is suspended", *_NOTHING),
+    Refusal.CALLER_SUSPENDED: Problem(403, "调用方已暂停", "The caller is suspended", *_SUSPENDED),
     Refusal.MALFORMED_JSON: Problem(400, "请求格式错误", "The body is not valid JSON", *_FIX),
     Refusal.DUPLICATE_FIELD: Problem(400, "请求字段重复", "A field is given twice", *_FIX),
     Refusal.UNKNOWN_FIELD: Problem(400, "请求包含未知字段", "A field is not known", *_FIX),
@@ -80,10 +85,10 @@ PROBLEMS: Final[dict[Refusal, Problem]] = {
     Refusal.IDEMPOTENCY_KEY_IN_PROGRESS: Problem(
         409, "请求处理中", "The same request is being processed", *_LATER, True, 1
     ),
-    Refusal.MERCHANT_SUSPENDED: Problem(403, "商户已暂停", "The merchant is suspended", *_NOTHING),
+    Refusal.MERCHANT_SUSPENDED: Problem(403, "商户已暂停", "The merchant is suspended", *_SUSPENDED),
     Refusal.TERMINAL_UNKNOWN: Problem(403, "终端未登记", "The terminal is not registered", *_FIX),
     Refusal.SCENARIO_NOT_ENABLED: Problem(
-        403, "尚未开通该场景", "The scenario is not enabled for this merchant", *_NOTHING
+        403, "尚未开通该场景", "The scenario is not enabled for this merchant", *_SUSPENDED
     ),
     Refusal.NOT_FOUND: Problem(404, "未找到", "There is no such thing for this caller", *_FIX),
     Refusal.PAYMENT_NOT_FOUND: Problem(404, "未找到订单", "There is no such payment for this caller", *_FIX),
@@ -105,7 +110,7 @@ PROBLEMS: Final[dict[Refusal, Problem]] = {
     Refusal.PAYMENT_NOT_ENABLED: Problem(
         403, "尚未开通缴费结算功能", "Payment is not enabled for this card", *_NOTHING
     ),
-    Refusal.TOO_MANY_ATTEMPTS: Problem(429, "操作过于频繁", "Too many attempts", *_LATER, True, 60),
+    Refusal.TOO_MANY_ATTEMPTS: Problem(429, "操作过于频繁", "Too many attempts", *_WAIT, True, 60),
     Refusal.INSUFFICIENT_FUNDS: Problem(
         402,
         "账户余额不足",
@@ -124,7 +129,7 @@ PROBLEMS: Final[dict[Refusal, Problem]] = {
     ),
     Refusal.REFUND_WINDOW_CLOSED: Problem(422, "超过退款期限", "The time for refunds is over", *_NOTHING),
     Refusal.CLEARING_FILE_NOT_READY: Problem(
-        409, "清算文件未生成", "The clearing file is not published yet", *_LATER, True, 60
+        409, "清算文件未生成", "The clearing file is not published yet", *_WAIT, True, 60
     ),
     Refusal.OVERLOADED: Problem(503, "系统繁忙,请稍后重试,请勿重复付款", "The engine is busy", *_LATER, True, 1),
     Refusal.STORE_UNAVAILABLE: Problem(

@@ -31,9 +31,10 @@ async def sweep_holds(ledger: Ledger, reads: Reads) -> int:
         now = (await reads.business_now()).now
         due = await reads.due_holds(now, count=PAGE)
         commands = [Expire(caller=CallerId(NO_ID), key=None, payment=payment) for payment in due]
-        await asyncio.gather(*(ledger.submit(command) for command in commands))
+        outcomes = await asyncio.gather(*(ledger.submit(command) for command in commands))
         found += len(due)
-        if len(due) < PAGE:
+        # A page of which nothing could be let go would come again and again.
+        if len(due) < PAGE or all(outcome.answer.refusal is not None for outcome in outcomes):
             return found
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
@@ -22,18 +22,21 @@ def an_answer(status: int = CREATED, body: bytes = b"paid", length_name: str = "
 
 @asynccontextmanager
 async def toy_server(serve: Serve) -> AsyncIterator[int]:
-    """A server that does *serve* with every connection."""
+    """A server that does *serve* with every connection until the generator closes it."""
+    connections: list[asyncio.Task[None]] = []
 
     async def guarded(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
             await serve(reader, writer)
-        except asyncio.IncompleteReadError:
-            pass  # the generator has closed
         writer.close()
 
-    server = await asyncio.start_server(guarded, "127.0.0.1", 0)
-    async with server:
-        yield server.sockets[0].getsockname()[1]
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(asyncio.create_task(guarded(reader, writer)))
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    yield server.sockets[0].getsockname()[1]
+    server.close()
+    await asyncio.gather(*connections)
 
 
 def answering(*pieces: bytes) -> Serve:
@@ -132,19 +135,29 @@ async def test_an_open_run_without_a_server_ends() -> None:
     assert load.statuses == {NO_ANSWER: 5}
 
 
+class Wire(asyncio.Transport):
+    """A transport that leads nowhere."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[bytes] = []
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.sent.append(bytes(data))
+
+
 def test_answers_that_come_together_are_told_apart() -> None:
     told: list[tuple[float, int, int]] = []
     connection = Connection(lambda _, at, status, length: told.append((at, status, length)))
-    connection.connection_made(asyncio.Transport())
-    sent: list[bytes] = []
-    connection._transport.write = sent.append  # type: ignore[union-attr,method-assign,assignment]  # a transport to nowhere
+    wire = Wire()
+    connection.connection_made(wire)
     connection.send(REQUEST, 1.0)
     connection.send(REQUEST, 2.0)
     connection.data_received(an_answer() + an_answer(503, b"")[:20])
     assert told == [(1.0, 201, 4)]
     connection.data_received(an_answer(503, b"")[20:])
     assert told == [(1.0, 201, 4), (2.0, 503, 0)]
-    assert sent == [REQUEST, REQUEST]
+    assert wire.sent == [REQUEST, REQUEST]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import asyncpg
 
 from engine.core.accounts import account_text, personal_account
+from engine.core.answers import EventKind
 from engine.core.ids import IdKind
 from engine.core.violations import ViolationKind
 from tests.builders import an_id
@@ -88,17 +89,17 @@ async def payment_invented(sql: asyncpg.Connection, books: BusyBooks) -> Place:
 
 @found_as(ViolationKind.PAYMENT_NOT_AUTHORIZED_ONCE)
 async def authorized_twice(sql: asyncpg.Connection, books: BusyBooks) -> Place:
-    await _add_event(sql, books.held, kind=1)
+    await _add_event(sql, books.held, kind=EventKind.AUTHORIZED)
     return of_payment(books.held)
 
 
 @found_as(ViolationKind.PAYMENT_CAPTURED_TWICE)
 async def captured_twice(sql: asyncpg.Connection, books: BusyBooks) -> Place:
-    await _add_event(sql, books.held_and_captured, kind=2)
+    await _add_event(sql, books.held_and_captured, kind=EventKind.CAPTURED)
     return of_payment(books.held_and_captured)
 
 
-async def _add_event(sql: asyncpg.Connection, payment: bytes, *, kind: int) -> None:
+async def _add_event(sql: asyncpg.Connection, payment: bytes, *, kind: EventKind) -> None:
     """Another event in the batch of the payment's first, and the chain made again."""
     await sql.execute(
         """
@@ -131,6 +132,12 @@ async def payment_in_two_cycles(sql: asyncpg.Connection, books: BusyBooks) -> Pl
     await sql.execute("UPDATE posting SET n = 0 WHERE lane = $1 AND seq = $2", *moved[:2])
     await rehash(sql)
     return of_payment(payment)
+
+
+@found_as(ViolationKind.PAYMENT_SUMS_WRONG)
+async def amount_edited(sql: asyncpg.Connection, books: BusyBooks) -> Place:
+    await sql.execute("UPDATE payment SET amount = amount + 1 WHERE id = $1", books.captured)
+    return of_payment(books.captured)
 
 
 @found_as(ViolationKind.PAYMENT_SUMS_WRONG)

@@ -62,6 +62,25 @@ async def test_lanes_may_commit_between_any_two_steps(dsn: str, sql: asyncpg.Con
     assert report.counts.payments > 50
 
 
+async def test_a_cycle_may_close_behind_the_payments(dsn: str, sql: asyncpg.Connection) -> None:
+    """Its net positions are there when the check comes to them, and its last postings must be known by then."""
+    world = await a_world(sql)
+
+    async def pay_and_publish() -> None:
+        async with a_ledger(dsn) as ledger:
+            await ledger.submit(world.authorize())
+        await publish(dsn)
+
+    with another_thread() as run_there:
+        report = await verify_books(
+            dsn,
+            public_keys=PUBLIC_KEYS,
+            progress=lambda step, *_: run_there(pay_and_publish()) if step == "payments" else None,
+        )
+    assert report.violation is None, report.violation.text
+    assert report.counts.cycles == 1
+
+
 async def test_lanes_may_commit_all_the_time(dsn: str, sql: asyncpg.Connection) -> None:
     world = await a_world(sql, card_count=40)
     done = asyncio.Event()

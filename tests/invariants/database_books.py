@@ -45,7 +45,6 @@ BALANCES: Final = """
      GROUP BY account
 """
 
-
 Decided = tuple[AnyCommand, Outcome]
 RunningLedger = tuple[asyncio.Runner, Ledger, asyncpg.Connection]
 

@@ -124,8 +124,10 @@ class LedgerMachine(RuleBasedStateMachine):
             self._reference.close_cycle(is_next_day=closing.is_next_day)
 
     def _submit(self) -> None:
-        for command, outcome in self._books.submit(self._gathered):
+        gathered, self._gathered = self._gathered, []
+        if not gathered:
+            return
+        for command, outcome in self._books.submit(gathered):
             self._clerk.hear(command, outcome)
             assert words_of(outcome) == self._reference.ask(command)
-        self._gathered = []
         assert picture_of(self._books.tables()) == self._reference.picture()

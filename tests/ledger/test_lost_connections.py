@@ -114,8 +114,7 @@ async def test_command_that_loses_every_session_does_not_hold_its_lane_for_ever(
     async with Wire(dsn).opened() as wire, a_node(wire.dsn) as ledger:
         for _ in range(3):
             wire.at("write_books", Act.CUT)
-        last = wire.hold("write_books")
-        wire.at("write_books", Act.CUT)
+        last = wire.hold("write_books", then=Act.CUT)
         asked = asyncio.create_task(ledger.submit(world.authorize()))
         await last.reached.wait()
         clock.advance(WAIT_S)

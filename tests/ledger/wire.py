@@ -29,8 +29,9 @@ class Act(enum.Enum):
 class Gate:
     """One statement waits here until the test lets it go on."""
 
-    def __init__(self) -> None:
-        """A closed gate that nothing has reached."""
+    def __init__(self, then: Act | None) -> None:
+        """A closed gate that nothing has reached; *then* is what happens to the statement behind it."""
+        self.then = then
         self.reached = asyncio.Event()
         self._opened = asyncio.Event()
 
@@ -66,9 +67,9 @@ class Wire:
         """Plan what happens to the next *statement*."""
         self._plans[statement].append(act)
 
-    def hold(self, statement: str) -> Gate:
+    def hold(self, statement: str, *, then: Act | None = None) -> Gate:
         """Let the next *statement* wait."""
-        gate = Gate()
+        gate = Gate(then)
         self._plans[statement].append(gate)
         return gate
 
@@ -157,9 +158,10 @@ class _Passage:
     async def _goes_on(self, statement: str, message: bytes) -> bool:
         """Carry out what is planned. False when nothing more comes from this client."""
         plan = self._wire.next_plan(statement)
+        if isinstance(plan, Gate):
+            await plan.pass_through()
+            plan = plan.then
         match plan:
-            case Gate():
-                await plan.pass_through()
             case Act.CUT:
                 self._to_client.close()
                 self._to_server.close()
