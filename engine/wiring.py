@@ -36,6 +36,7 @@ from engine.web.app import build_app
 from engine.web.callers import CallerDirectory
 from engine.web.node import Node
 from engine.workers.holds import run_hold_sweeper, sweep_holds
+from engine.workers.partitions import run_partition_keeper
 from engine.workers.timetable import close_due_cycles, run_timetable
 
 POOL_SIZE_MAX: Final = 8
@@ -201,11 +202,12 @@ async def open_server(node: Node, settings: Settings, *, listener: socket.socket
 
 @asynccontextmanager
 async def open_workers(node: Node) -> AsyncIterator[None]:
-    """The background loops: holds that lapse, the clearing timetable."""
+    """The background loops: holds that lapse, the clearing timetable, partitions ahead of time."""
     stopping = asyncio.Event()
     loops = [
         asyncio.create_task(run_hold_sweeper(node.ledger, node.reads, stopping)),
         asyncio.create_task(run_timetable(node.database_url, node.signing_keys[0], stopping)),
+        asyncio.create_task(run_partition_keeper(node.pool, node.reads, stopping)),
     ]
     for loop in loops:
         # A loop that ends by itself has met a bug: the node stops rather than go on without it.

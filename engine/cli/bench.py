@@ -17,7 +17,7 @@ from engine.bench.cluster import Cluster, ProgramFailed
 from engine.bench.figures import Figure, write_figures
 from engine.bench.measure_http import NothingPaid, measure_http
 from engine.bench.measure_ledger import measure_ledger
-from engine.bench.report import failures_text, figures_table, machine_text
+from engine.bench.report import failures_text, figures_report, machine_text
 from engine.bench.signed_payments import CardsUsedUp
 from engine.cli.nodes import note
 from engine.cli.options import DATA_DIR, DataDir, Exit, err, fail, out, progress_bar
@@ -116,7 +116,7 @@ def _conclude(
     load_before: float,
 ) -> None:
     """Show everything. A missed target is a figure; a payment that failed, or books that are off, is an error."""
-    out.print(figures_table(figures))
+    out.print(figures_report(figures))
     out.print(machine_text(load_before))
     if json_file is not None:
         write_figures(json_file, figures)

@@ -48,17 +48,19 @@ def batch_violation(
         return _of_batch(ViolationKind.BATCH_MISSING, batch, f"batch {before.seq + 1}", f"batch {batch.seq}")
     if batch.prev != before.hash:
         return _of_batch(ViolationKind.CHAIN_LINK_BROKEN, batch, before.hash.hex(), batch.prev.hex())
-    if (batch.cycle, batch.business_date) < (before.cycle, before.business_date):
-        return _of_batch(ViolationKind.CYCLE_WENT_BACK, batch, f"{before.cycle} or later", str(batch.cycle))
+    if batch.cycle < before.cycle or batch.business_date < before.business_date:
+        expected = f"cycle {before.cycle} of {before.business_date}, or later"
+        found = f"cycle {batch.cycle} of {batch.business_date}"
+        return _of_batch(ViolationKind.CYCLE_WENT_BACK, batch, expected, found)
     if batch.n != len(events):
         return _of_batch(ViolationKind.EVENT_MISSING, batch, f"{batch.n} events", f"{len(events)} events")
     violation = _postings_violation(batch, postings, events)
     if violation is not None:
         return violation
     header = BatchHeader(batch.lane, batch.seq, batch.at, batch.business_date, batch.cycle)
-    found = batch_hash(batch.prev, header, postings, events)
-    if found != batch.hash:
-        return _of_batch(ViolationKind.BATCH_ALTERED, batch, batch.hash.hex(), found.hex())
+    link = batch_hash(batch.prev, header, postings, events)
+    if link != batch.hash:
+        return _of_batch(ViolationKind.BATCH_ALTERED, batch, batch.hash.hex(), link.hex())
     return None
 
 

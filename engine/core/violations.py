@@ -17,7 +17,7 @@ class ViolationKind(enum.Enum):
     CHAIN_TRUNCATED = "chain_truncated"  # a lane's row, or a seal, knows a batch that is not there, or the other way
     BATCH_MISSING = "batch_missing"  # a gap in a lane's chain
     CHAIN_LINK_BROKEN = "chain_link_broken"  # a batch does not follow the one before it
-    CYCLE_WENT_BACK = "cycle_went_back"
+    CYCLE_WENT_BACK = "cycle_went_back"  # or the business date, from one batch to the next
     EVENT_MISSING = "event_missing"  # a batch has not as many events as it was written with
     POSTING_MISSING = "posting_missing"  # a gap in a batch's postings
     POSTING_IN_OTHER_CYCLE = "posting_in_other_cycle"  # than its batch

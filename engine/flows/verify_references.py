@@ -1,7 +1,7 @@
 """Following what points from one table to another, and checking what was handed out: seals and clearing files."""
 
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import UTC, date, datetime
 from typing import Final
 
@@ -9,7 +9,7 @@ import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from engine.core.calendar import CycleNumber, cycle_date
+from engine.core.calendar import CycleNumber, cycle_number
 from engine.core.clearing import LaneEnd, seal_root
 from engine.core.commands import Operation
 from engine.core.ids import NO_ID
@@ -24,6 +24,7 @@ PublicKeys = Mapping[str, bytes]
 """Ed25519 public keys of 32 bytes, by key id."""
 
 _ends: Final = msgspec.msgpack.Decoder(tuple[LaneEnd, ...]).decode
+_OPERATIONS: Final = {int(member): member.name.lower() for member in Operation}
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
@@ -66,31 +67,37 @@ class ReferenceCheck:
 
     async def check_answers(self, about: int) -> Violation | None:
         """Every stored answer is there. *about* says how many there are."""
-        fault = await self._each_slice("answers", (NO_ID, 0, ""), self._store.check_answers, about)
-        if fault is None:
-            return None
-        caller, operation, key, lane, seq, n = fault
-        name = f"{name_of(caller)} {Operation(operation).name.lower()} {key}"
-        where = Where(table="answer", lane=lane, seq=seq, n=n, name=name)
-        return Violation(ViolationKind.ANSWER_WITHOUT_EVENT, where, "an event", "none")
+        async for checked in _slices((NO_ID, 0, ""), self._store.check_answers):
+            if checked.fault is not None:
+                caller, operation, key, lane, seq, n = checked.fault
+                name = f"{name_of(caller)} {_OPERATIONS.get(operation, operation)} {key}"
+                where = Where(table="answer", lane=lane, seq=seq, n=n, name=name)
+                return Violation(ViolationKind.ANSWER_WITHOUT_EVENT, where, "an event", "none")
+            self._counts.answers += checked.number
+            self._progress("answers", self._counts.answers, about)
+        return None
 
     async def check_orders(self, about: int) -> Violation | None:
         """Every order number is claimed by a payment of that order, not declined, or is a tombstone."""
-        fault = await self._each_slice("orders", (NO_ID, ""), self._store.check_orders, about)
-        if fault is None:
-            return None
-        merchant, order_no, payment = fault
-        where = Where(table="order_ref", payment=name_of(payment), name=f"{name_of(merchant)} {order_no}")
-        return Violation(ViolationKind.ORDER_WRONG, where, "a payment of the order, not declined", "none")
+        async for checked in _slices((NO_ID, ""), self._store.check_orders):
+            if checked.fault is not None:
+                merchant, order_no, payment = checked.fault
+                where = Where(table="order_ref", payment=name_of(payment), name=f"{name_of(merchant)} {order_no}")
+                return Violation(ViolationKind.ORDER_WRONG, where, "a payment of the order, not declined", "none")
+            self._counts.orders += checked.number
+            self._progress("orders", self._counts.orders, about)
+        return None
 
     async def check_holds(self, about: int) -> Violation | None:
         """Every hold is that of an authorized payment, and due when it lapses."""
-        fault = await self._each_slice("holds", (_NEVER, NO_ID), self._store.check_holds, about)
-        if fault is None:
-            return None
-        due, payment = fault
-        where = Where(table="hold", payment=name_of(payment))
-        return Violation(ViolationKind.HOLD_WRONG, where, f"an authorization that lapses at {due}", "none")
+        async for checked in _slices((_NEVER, NO_ID), self._store.check_holds):
+            if checked.fault is not None:
+                due, payment = checked.fault
+                where = Where(table="hold", payment=name_of(payment))
+                return Violation(ViolationKind.HOLD_WRONG, where, f"an authorization that lapses at {due}", "none")
+            self._counts.holds += checked.number
+            self._progress("holds", self._counts.holds, about)
+        return None
 
     async def check_refunds(self, about: int) -> Violation | None:
         """Every refund is the sum of its tenders, and of its cycle's date; `payment_audit` has summed the refunds."""
@@ -150,21 +157,6 @@ class ReferenceCheck:
             return Violation(ViolationKind.FILE_ALTERED, where, "a signature of a known key", "none")
         return None
 
-    async def _each_slice(
-        self, step: str, first: Row, check: Callable[[Row], Awaitable[SliceChecked]], about: int
-    ) -> Row | None:
-        after: Row | None = first
-        number = 0
-        while after is not None:
-            checked = await check(after)
-            if checked.fault is not None:
-                return checked.fault
-            number += checked.number
-            setattr(self._counts, step, number)
-            self._progress(step, number, about)
-            after = checked.last
-        return None
-
     def _is_signed(self, message: bytes, *, key_id: str, signature: bytes) -> bool:
         if self._public_keys is None:
             return True
@@ -176,6 +168,14 @@ class ReferenceCheck:
         except InvalidSignature:
             return False
         return True
+
+
+async def _slices(first: Row, check: Callable[[Row], Awaitable[SliceChecked]]) -> AsyncIterator[SliceChecked]:
+    after: Row | None = first
+    while after is not None:
+        checked = await check(after)
+        yield checked
+        after = checked.last
 
 
 def _sealed_violation(cycle: CycleNumber, lane: SealedLane, head: bytes) -> Violation | None:
@@ -203,5 +203,5 @@ def _is_sound(seen: RefundSeen) -> bool:
     return (
         refund is not None
         and refund.amount == sum(tender.amount for tender in refund.tenders)
-        and refund.business_date == cycle_date(refund.cycle)
+        and refund.cycle // 100 == cycle_number(refund.business_date, 1) // 100
     )

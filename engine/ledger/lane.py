@@ -179,7 +179,7 @@ class Lane:
                 raise
             except Exception as error:  # a value that cannot be written, or a bug: the culprit's neighbours go on
                 if len(group) == 1:
-                    log.exception("lane.command_failed", operation=group[0].command.operation.name)
+                    self._report(group[0], error)
                     group[0].fail(error)
                 else:
                     groups.extend([entry] for entry in group)
@@ -250,6 +250,16 @@ class Lane:
             self._on_batch(done)
         except Exception:  # the batch is committed: whoever watches must not make it run again
             log.exception("lane.watcher_failed", lane=done.lane)
+
+    def _report(self, entry: Entry, error: Exception) -> None:
+        """A value that the database refuses is told by its SQLSTATE alone: the driver's error quotes the row."""
+        is_fault = isinstance(error, Fault)
+        log.error(
+            "lane.command_failed",
+            operation=entry.command.operation.name,
+            fault=str(error) if is_fault else type(error).__name__,
+            exc_info=not is_fault,
+        )
 
     async def _recover(self, entries: list[Entry]) -> None:
         """Take the lane again after its session was lost, and settle the batch whose COMMIT was not answered.

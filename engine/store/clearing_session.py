@@ -21,8 +21,9 @@ CLEARING_LOCK: Final = 7_203_000_001  # of the advisory locks; any number that n
 LOCK_POLL_S: Final = 0.05
 CLEARING_SETTINGS: Final = {
     **READ_SETTINGS,
-    # Plans made while tables were empty cost up to seconds later; a generic plan over indexes never does.
-    "plan_cache_mode": "force_generic_plan",
+    # A plan for one business date opens that date's partitions; a generic one locks all there are at each page.
+    "plan_cache_mode": "force_custom_plan",
+    # Only the index has the order of a page, whatever the statistics of a table that was empty say.
     "enable_seqscan": "off",
     # The barrier waits for a batch that is under way, and a frozen lane is ended after five seconds.
     "lock_timeout": "9000",

@@ -17,7 +17,7 @@ from engine.store.clearing_session import ClearingSession
 from engine.store.rows import Row, remembered_of
 
 RANGE_BATCHES: Final = 1_000  # at 500 postings a batch well under a second
-PAGE_POSTINGS: Final = 500  # their lines take a few milliseconds, in which nothing else of this process runs
+PAGE_POSTINGS: Final = 1_000  # their lines take a few milliseconds, in which nothing else of this process runs
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 

@@ -1,6 +1,7 @@
 """Bringing a database to the newest schema: forward only, one transaction a file, one migrator at a time."""
 
 import hashlib
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -9,12 +10,13 @@ import msgspec
 
 from engine.core.calendar import business_date_at, cut_over_of, cycle_number
 from engine.store.connection import AnyConnection
-from engine.store.faults import Fault, translated
+from engine.store.faults import Fault, RunAgain, translated
 from engine.store.partitions import ensure_partitions
 from engine.store.sql import Sql, load_queries
 
 MIGRATIONS: Final = Path(__file__).parents[2] / "schemas" / "postgres"
 _LOCK: Final = 7_202_000_001
+_LOCK_WAITS_MAX: Final = 100  # of two seconds each
 
 
 class MigrationFailed(Fault):
@@ -47,7 +49,7 @@ async def migrate(connection: asyncpg.Connection, folder: Path = MIGRATIONS) -> 
     """
     queries = load_queries("schema")
     with translated():
-        await connection.fetchval(queries["lock_migrations"], _LOCK)
+        await _lock(connection, queries["lock_migrations"])
         try:
             await connection.execute(queries["create_migration_table"])
             applied = {row["name"]: row["sha256"] for row in await connection.fetch(queries["applied_migrations"])}
@@ -74,6 +76,19 @@ async def unapplied(connection: AnyConnection, folder: Path = MIGRATIONS) -> tup
         return tuple(migration.name for migration in migrations(folder))
     applied = {row["name"] for row in await connection.fetch(queries["applied_migrations"])}
     return tuple(migration.name for migration in migrations(folder) if migration.name not in applied)
+
+
+async def _lock(connection: asyncpg.Connection, statement: Sql) -> None:
+    """Wait for the other migrator, however long the session waits for any other lock.
+
+    Raises:
+        RunAgain: it is still at work after many such waits.
+    """
+    for _ in range(_LOCK_WAITS_MAX):
+        with suppress(RunAgain), translated():
+            await connection.fetchval(statement, _LOCK)
+            return
+    raise RunAgain("another migrator is at work")
 
 
 def _check(applied: dict[str, bytes], known: tuple[Migration, ...]) -> None:

@@ -19,6 +19,8 @@ STEPS_PER_DAY: Final = 86_400 // 30  # a code's step is thirty seconds
 FILL_INSERT_ONLY: Final = 100
 FILL_UPDATED: Final = 90  # a payment is updated a few times in its life
 
+_LOCK: Final = 7_202_000_002
+
 
 class Partition(msgspec.Struct, frozen=True):
     """One partition: half-open bounds, as PostgreSQL reads them."""
@@ -56,13 +58,19 @@ def partitions_of_day(day: date) -> Iterator[Partition]:
 
 
 async def ensure_partitions(connection: AnyConnection, now: datetime) -> int:
-    """Make what must exist at *now* and does not. Returns how many were made."""
-    ensure = load_queries("schema")["ensure_partition"]
+    """Make what must exist at *now* and does not, one maker at a time. Returns how many were made."""
+    queries = load_queries("schema")
+    ensure = queries["ensure_partition"]
     made = 0
-    for part in partitions_for(now):
-        made += bool(
-            await connection.fetchval(ensure, part.parent, part.name, part.key, part.lower, part.upper, part.fill)
-        )
+    # Two makers at once would each find a partition missing, and the second trip over the first one's.
+    await connection.fetchval(queries["lock_migrations"], _LOCK)
+    try:
+        for part in partitions_for(now):
+            made += bool(
+                await connection.fetchval(ensure, part.parent, part.name, part.key, part.lower, part.upper, part.fill)
+            )
+    finally:
+        await connection.fetchval(queries["unlock_migrations"], _LOCK)
     return made
 
 

@@ -1,12 +1,14 @@
 """The statistics behind the figures, and what is to be reached."""
 
+from io import StringIO
 from pathlib import Path
 
 import msgspec
 import pytest
+from rich.console import Console
 
 from engine.bench.figures import GOALS, Figure, Goal, figure, percentile, write_figures
-from engine.bench.report import failures_text, figures_table
+from engine.bench.report import failures_text, figures_report
 
 
 def a_figure(name: str = "P1", *, is_inverted: bool = False) -> Figure:
@@ -56,8 +58,16 @@ def test_the_file_is_a_list_with_the_promised_fields(tmp_path: Path) -> None:
     assert all(set(line) == names for line in lines)
 
 
-def test_the_table_has_a_line_for_each_goal() -> None:
-    assert figures_table([a_figure(name) for name in GOALS]).row_count == len(GOALS)
+def test_the_report_says_of_every_goal_whether_it_is_reached() -> None:
+    console = Console(width=80, file=StringIO())
+    console.print(figures_report([a_figure(name) for name in GOALS]))
+    assert isinstance(console.file, StringIO)
+    lines = console.file.getvalue().splitlines()
+    for name, goal in GOALS.items():
+        (line,) = (line for line in lines if line.startswith(f"│ {name} "))
+        assert goal.text in line
+        assert ("not reached" in line) is not goal.is_reached_by(2.0)
+        assert any(line.startswith(f"{name}: what, payments/s; yardstick: other") for line in lines)
 
 
 def test_failures_are_told_most_frequent_first() -> None:

@@ -244,6 +244,16 @@ async def batch_in_an_earlier_cycle(sql: asyncpg.Connection, books: BusyBooks) -
     return {"lane": 1, "seq": last}
 
 
+@found_as(ViolationKind.CYCLE_WENT_BACK)
+async def batch_on_an_earlier_date(sql: asyncpg.Connection, books: BusyBooks) -> Place:
+    last = await sql.fetchval("SELECT seq FROM lane WHERE id = 1")
+    await sql.execute("UPDATE batch SET business_date = business_date - 1 WHERE lane = 1 AND seq = $1", last)
+    await sql.execute("UPDATE posting SET business_date = business_date - 1 WHERE lane = 1 AND seq = $1", last)
+    await sql.execute("UPDATE event SET business_date = business_date - 1 WHERE lane = 1 AND seq = $1", last)
+    await rehash(sql)
+    return {"lane": 1, "seq": last}
+
+
 @found_as(ViolationKind.CHAIN_REWRITTEN)
 async def chain_made_again_under_the_seals(sql: asyncpg.Connection, books: BusyBooks) -> Place:
     key = await first_posting(sql, books.captured)

@@ -26,6 +26,12 @@ async def refund_in_another_cycle(sql: asyncpg.Connection, books: BusyBooks) -> 
 
 
 @found_as(ViolationKind.REFUNDS_WRONG)
+async def refund_on_another_date(sql: asyncpg.Connection, books: BusyBooks) -> Place:
+    await sql.execute("UPDATE refund SET business_date = business_date + 1 WHERE payment = $1", books.captured)
+    return {"table": "refund", **of_payment(books.captured)}
+
+
+@found_as(ViolationKind.REFUNDS_WRONG)
 async def refund_deleted(sql: asyncpg.Connection, books: BusyBooks) -> Place:
     await sql.execute("DELETE FROM refund WHERE payment = $1", books.captured)
     return of_payment(books.captured)

@@ -88,7 +88,8 @@ def test_chunks_have_one_size_and_join_to_the_file() -> None:
         assert manifests[name].size == len(whole)
         file = read_file(name, whole)
         assert b"".join(bank_file_formats()["flat"].encode(file.heading, file.items)) == whole
-        assert file.items == (expected if file.trailer.count == len(postings) else file.items)
+        if file.items and file.heading.kind is not FileKind.NET:
+            assert file.items == expected
 
 
 def test_the_pages_that_postings_come_in_do_not_show() -> None:

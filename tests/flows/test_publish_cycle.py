@@ -187,16 +187,19 @@ async def test_a_file_names_the_digest_of_the_one_before_it(dsn: str, sql: async
     world, first = await _closed_books(dsn, sql)
     async with a_ledger(dsn) as ledger:
         await ledger.submit(world.authorize())
-    second = await close(dsn)
-    await publish(dsn, second)
-    assert {file.heading.previous_sha256 for file in await read_files(sql, first)} == {""}
-    digests = {
-        (row["bank"], row["kind"]): row["sha256"].hex()
-        for row in await sql.fetch("SELECT bank, kind, sha256 FROM clearing_file WHERE cycle = $1", first)
-    }
+        second = await close(dsn)
+        await ledger.submit(world.authorize(amount=7))
+    third = await close(dsn)
+    await publish(dsn, third)
     banks = {f"{row['cnaps']:012d}": row["id"] for row in await sql.fetch("SELECT id, cnaps FROM bank")}
-    for file in await read_files(sql, second):
-        assert file.heading.previous_sha256 == digests[banks[file.heading.receiver_bank], file.heading.kind]
+    assert {file.heading.previous_sha256 for file in await read_files(sql, first)} == {""}
+    for cycle, previous in ((second, first), (third, second)):
+        digests = {
+            (row["bank"], row["kind"]): row["sha256"].hex()
+            for row in await sql.fetch("SELECT bank, kind, sha256 FROM clearing_file WHERE cycle = $1", previous)
+        }
+        for file in await read_files(sql, cycle):
+            assert file.heading.previous_sha256 == digests[banks[file.heading.receiver_bank], file.heading.kind]
 
 
 async def test_closed_cycles_are_published_oldest_first(dsn: str, sql: asyncpg.Connection) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import asyncpg
@@ -11,7 +11,7 @@ import msgspec
 
 from engine.core.commands import AnyCommand, Authorize
 from engine.core.ids import IdKind, PaymentId
-from engine.ledger.lane import BATCH_COMMANDS_MAX
+from engine.ledger.lane import BATCH_COMMANDS_MAX, BatchDone
 from engine.ledger.queue import Outcome, Overloaded
 from engine.ledger.router import QUEUE_MAX, WAIT_S, Ledger
 from engine.store.faults import Fault
@@ -28,10 +28,13 @@ async def a_ledger(
     queue_max: int = QUEUE_MAX,
     batch_max: int = BATCH_COMMANDS_MAX,
     wait_s: float = WAIT_S,
+    on_batch: Callable[[BatchDone], None] = lambda _: None,
 ) -> tuple[Ledger, "asyncio.Task[None]"]:
     """A ledger of a node of its own, and the task that runs it: whoever asks for it also ends it."""
     sessions = LaneSessions(dsn, node=f"node-{next(_numbers)}")
-    ledger = Ledger(sessions, lane_count=lane_count, queue_max=queue_max, batch_max=batch_max, wait_s=wait_s)
+    ledger = Ledger(
+        sessions, lane_count=lane_count, queue_max=queue_max, batch_max=batch_max, wait_s=wait_s, on_batch=on_batch
+    )
     await ledger.open()
     return ledger, asyncio.create_task(ledger.run())
 
@@ -44,10 +47,11 @@ async def a_node(
     queue_max: int = QUEUE_MAX,
     batch_max: int = BATCH_COMMANDS_MAX,
     wait_s: float = WAIT_S,
+    on_batch: Callable[[BatchDone], None] = lambda _: None,
 ) -> AsyncIterator[Ledger]:
     """A ledger that runs until the block ends, and then finishes what it has."""
     ledger, running = await a_ledger(
-        dsn, lane_count=lane_count, queue_max=queue_max, batch_max=batch_max, wait_s=wait_s
+        dsn, lane_count=lane_count, queue_max=queue_max, batch_max=batch_max, wait_s=wait_s, on_batch=on_batch
     )
     try:
         yield ledger

@@ -119,7 +119,7 @@ SELECT p.bank, f.kind, f.form, f.sha256
 SELECT p.lane, p.seq, p.n, p.payment, p.debit, p.credit, p.amount, y.order_no, y.payer, b.at,
        CASE WHEN p.kind = $8
             THEN (SELECT e.body FROM event e
-                   WHERE e.business_date = p.business_date AND e.lane = p.lane AND e.seq = p.seq AND e.n = p.event)
+                   WHERE e.business_date = $1 AND e.lane = p.lane AND e.seq = p.seq AND e.n = p.event)
        END AS refund_body
   FROM posting p,
        LATERAL (SELECT x.order_no, x.payer FROM payment x WHERE x.id = p.payment LIMIT 1) y,

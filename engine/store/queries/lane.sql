@@ -49,8 +49,8 @@ WITH cmd AS MATERIALIZED (
                WHEN c.device_no IS NOT NULL THEN (SELECT d.card FROM device d WHERE d.device_no = c.device_no)
                WHEN c.payment IS NOT NULL THEN (SELECT p.payer FROM payment p WHERE p.id = c.payment)
                WHEN c.card IS NOT NULL THEN (SELECT y.id FROM payer y WHERE y.id = c.card)
-               ELSE (SELECT p.payer FROM order_ref o, payment p
-                      WHERE o.merchant = c.merchant AND o.order_no = c.order_no AND p.id = o.payment)
+               ELSE (SELECT (SELECT p.payer FROM payment p WHERE p.id = o.payment) FROM order_ref o
+                      WHERE o.merchant = c.merchant AND o.order_no = c.order_no)
            END AS payer
       FROM cmd c
 ), locked AS MATERIALIZED (
@@ -75,7 +75,8 @@ SELECT s.n, s.payer, s.payer IS NULL OR l.id IS NOT NULL AS is_locked, k.n IS NO
  ORDER BY s.n;
 
 -- name: read_books
--- S2: everything a batch has to know, with a snapshot taken after its locks were held.
+-- S2: everything a batch has to know, with a snapshot taken after its locks were held. A row is looked up for each key,
+-- never joined: a join may be planned to read the whole of a table that was empty when the plan was made.
 -- $1 payers uuid[], $2 payments uuid[], $3 orders order_key[], $4 codes code_use[], $5 devices bigint[],
 -- $6 merchants uuid[], $7 terminals terminal[], $8 refunds refund_key[], $9 lost claims answer_key[]
 WITH orders AS MATERIALIZED (
@@ -109,11 +110,12 @@ SELECT c.business_date, c.cycle, c.cutoff_at, c.published_cycle, c.sandbox_offse
                     LATERAL (SELECT (x.payment, x.refund_no)::refund_key AS found FROM refund x
                               WHERE x.payment = i.payment AND x.refund_no = i.refund_no LIMIT 1) y) AS refunds,
        ARRAY(SELECT y.found FROM unnest($9::answer_key[]) i,
-                    LATERAL (SELECT (a.caller, a.operation, a.key, e.body)::remembered AS found
-                               FROM answer a, event e
+                    LATERAL (SELECT (a.caller, a.operation, a.key,
+                                     (SELECT e.body FROM event e
+                                       WHERE e.business_date = a.business_date AND e.lane = a.lane
+                                         AND e.seq = a.seq AND e.n = a.n))::remembered AS found
+                               FROM answer a
                               WHERE a.caller = i.caller AND a.operation = i.operation AND a.key = i.key
-                                AND e.business_date = a.business_date AND e.lane = a.lane
-                                AND e.seq = a.seq AND e.n = a.n
                               LIMIT 1) y) AS earlier
   FROM control c;
 
