@@ -51,7 +51,9 @@ class Metrics:
         self.queued = Gauge("engine_queued_commands", "Commands that wait for a batch", registry=self.registry)
         self.serving = Gauge("engine_lanes_serving", "1 while every lane holds its session", registry=self.registry)
         self.hints_degraded = Gauge("engine_hints_degraded", "1 while Valkey cannot be asked", registry=self.registry)
-        self.faults = Counter("engine_worker_faults", "Worker turns that failed", ["worker"], registry=self.registry)
+        self._worker_faults = Counter(
+            "engine_worker_faults", "Worker turns that failed", ["worker"], registry=self.registry
+        )
         self._observers: dict[tuple[str, int], Histogram] = {}
 
     def observe_request(self, route: str, status: int, took_s: float) -> None:
@@ -67,6 +69,10 @@ class Metrics:
         self._batch_seconds.labels(lane).observe(batch.took_s)
         self._commit_seconds.labels(lane).observe(batch.commit_s)
         self._batch_commands.labels(lane).observe(batch.command_count)
+
+    def count_fault(self, worker: str) -> None:
+        """Count a turn of a background loop that failed."""
+        self._worker_faults.labels(worker).inc()
 
     def exposition(self) -> bytes:
         """The metrics in Prometheus' text format."""

@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 import asyncpg
@@ -204,10 +205,14 @@ async def open_server(node: Node, settings: Settings, *, listener: socket.socket
 async def open_workers(node: Node) -> AsyncIterator[None]:
     """The background loops: holds that lapse, the clearing timetable, partitions ahead of time."""
     stopping = asyncio.Event()
+    count = node.metrics.count_fault
     loops = [
-        asyncio.create_task(run_hold_sweeper(node.ledger, node.reads, stopping)),
-        asyncio.create_task(run_timetable(node.database_url, node.signing_keys[0], stopping)),
-        asyncio.create_task(run_partition_keeper(node.pool, node.reads, stopping)),
+        asyncio.create_task(running)
+        for running in (
+            run_hold_sweeper(node.ledger, node.reads, stopping, on_fault=partial(count, "holds")),
+            run_timetable(node.database_url, node.signing_keys[0], stopping, on_fault=partial(count, "timetable")),
+            run_partition_keeper(node.pool, node.reads, stopping, on_fault=partial(count, "partitions")),
+        )
     ]
     for loop in loops:
         # A loop that ends by itself has met a bug: the node stops rather than go on without it.

@@ -36,7 +36,8 @@ async def serve(answer: bytes) -> None:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     stopping = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     ended_with(stopping)
     settle_memory()
     tell_port(runner.addresses[0][1])

@@ -29,7 +29,7 @@ from engine.flows.clock import Clock, IdSource
 
 PGBENCH_SCALE: Final = 50
 WARM_UP_PAYMENTS: Final = 5_000
-CARDS_PER_SECOND: Final = 20_000  # a card pays once a run, so this is also the most that a run can show
+CARDS_PER_SECOND: Final = 20_000  # a card pays once a run: what is faster than this has shorter runs
 CARDS_MIN: Final = 1_000
 LANES, COPY, STORED = "lanes", "COPY", "lanes on stored payments"
 

@@ -52,7 +52,7 @@ def ledger(
         reports = [_verified(dsn) for dsn in result.books]
     for reason in result.skipped:
         err.print(f"SKIPPED {reason}", markup=False)
-    _conclude(result.figures, result.refusals, reports, json_file, load_before)
+    conclude(result.figures, result.refusals, reports, json_file, load_before)
 
 
 @app.command()
@@ -69,7 +69,7 @@ def http(
         result = uvloop.run(measure_http(folder, rate=rate, seconds=seconds, turns=TURNS, say=note))
         with EmbeddedPostgres(folder) as server:
             reports = [_verified(server.dsn)]
-    _conclude(result.figures, result.failures, reports, json_file, load_before)
+    conclude(result.figures, result.failures, reports, json_file, load_before)
 
 
 @contextmanager
@@ -108,7 +108,7 @@ def _verified(dsn: str) -> BooksReport:
         return asyncio.run(verify_books(dsn, public_keys=None, progress=progress))
 
 
-def _conclude(
+def conclude(
     figures: Sequence[Figure],
     failures: Mapping[str, int],
     reports: Sequence[BooksReport],

@@ -18,8 +18,8 @@ from engine.store.clearing_store import (
 )
 
 PAGES_AHEAD: Final = 2
-CHUNKS_AT_ONCE: Final = 16
-GROUPS_BEHIND: Final = 4
+CHUNKS_AT_ONCE: Final = 32  # two megabytes a commit
+GROUPS_BEHIND: Final = 2
 
 Page = list[ClearedPosting]
 

@@ -78,12 +78,12 @@ class ReferenceCheck:
         return None
 
     async def check_orders(self, about: int) -> Violation | None:
-        """Every order number is claimed by a payment of that order, not declined, or is a tombstone."""
+        """Every order number is claimed by a payment of that order, or is a tombstone."""
         async for checked in _slices((NO_ID, ""), self._store.check_orders):
             if checked.fault is not None:
                 merchant, order_no, payment = checked.fault
                 where = Where(table="order_ref", payment=name_of(payment), name=f"{name_of(merchant)} {order_no}")
-                return Violation(ViolationKind.ORDER_WRONG, where, "a payment of the order, not declined", "none")
+                return Violation(ViolationKind.ORDER_WRONG, where, "a payment of the order", "none")
             self._counts.orders += checked.number
             self._progress("orders", self._counts.orders, about)
         return None

@@ -28,7 +28,7 @@ from engine.store.faults import (
     RunAgain,
     StoreUnavailable,
 )
-from engine.store.lane_session import LaneSession
+from engine.store.lane_session import SILENCE_S_MAX, LaneSession
 
 BATCH_COMMANDS_MAX: Final = 128
 RUNS_TOGETHER_MAX: Final = 3
@@ -165,7 +165,7 @@ class Lane:
                 continue
             runs += 1
             try:
-                groups.append(await self._run_once(group))
+                groups.append(await self._run_watched(group))
             except RunAgain:
                 if len(group) == 1:
                     self._later(group)
@@ -183,6 +183,18 @@ class Lane:
                     group[0].fail(error)
                 else:
                     groups.extend([entry] for entry in group)
+
+    async def _run_watched(self, entries: list[Entry]) -> list[Entry]:
+        """Run a batch, and end its session when the server has been silent for too long.
+
+        Nothing is cancelled by that, a COMMIT least of all: what became of it is asked in the next session.
+        """
+        assert self._session is not None
+        silence = asyncio.get_running_loop().call_later(SILENCE_S_MAX, self._session.close)
+        try:
+            return await self._run_once(entries)
+        finally:
+            silence.cancel()
 
     async def _run_once(self, entries: list[Entry]) -> list[Entry]:
         """One transaction. Returns what is left to run at once: nothing, or the batch without its strays.

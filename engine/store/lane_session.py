@@ -1,5 +1,6 @@
 """One session that holds one lane: the statements of a batch, and the fence around them."""
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import date, datetime
@@ -19,6 +20,7 @@ from engine.store.sql import Sql, load_queries, with_integers
 LANE_LOCK_CLASS: Final = 7_201  # of the advisory locks; any number that nothing else here uses
 LANE_ID_MAX: Final = 1_000
 LEAVE_S: Final = 5.0
+SILENCE_S_MAX: Final = 30.0  # a network that died without a word is noticed by nothing else on our side
 _PREPARED: Final = ("lock_and_claim", "read_books", "write_books")
 
 
@@ -107,7 +109,11 @@ class LaneSessions:
         return session
 
     async def _take(self, session: "LaneSession") -> None:
-        await session.take(self._node, self._timeline)
+        silence = asyncio.get_running_loop().call_later(SILENCE_S_MAX, session.close)
+        try:
+            await session.take(self._node, self._timeline)
+        finally:
+            silence.cancel()
         self._timeline = session.timeline
 
 

@@ -70,7 +70,6 @@ _NUMBERS: Final = {
     "event_voided": EventKind.VOIDED,
     "event_expired": EventKind.EXPIRED,
     "event_refunded": EventKind.REFUNDED,
-    "state_declined": State.DECLINED,
     "state_authorized": State.AUTHORIZED,
     "account_personal": AccountKind.PERSONAL_ACCOUNT,
     "account_fund": AccountKind.POOL_FUND,

@@ -87,7 +87,7 @@ async def authenticate(request: web.Request, node: Node, *, is_money: bool) -> N
     parsed = parse_signature(covered, _joined(headers, "Signature-Input"), _joined(headers, "Signature"))
     if not isinstance(parsed, ParsedSignature):
         raise Refused(parsed)
-    caller = node.callers.known(parsed.keyid) or await node.callers.find(parsed.keyid)
+    caller = await node.callers.find(parsed.keyid)
     now_s = node.clock.wall_s()
     if caller is None:
         raise Refused(check_age(parsed, now_s=now_s) or Refusal.SIGNATURE_KEY_UNKNOWN)

@@ -8,6 +8,7 @@ import msgspec
 from engine.codes.http_signature import Algorithm, VerificationKey, load_verification_key
 from engine.codes.keys import Keyring
 from engine.core.ids import CallerId, IdKind, kind_number
+from engine.store.faults import Fault
 from engine.store.reads import Reads
 
 FRESH_S: Final = 5.0  # how long a suspended key may still be used; a suspended merchant is judged in the lane as well
@@ -33,34 +34,38 @@ class CallerDirectory:
         self._keyring = keyring
         self._known: dict[str, tuple[float, Caller | None]] = {}
 
-    def known(self, keyid: str) -> Caller | None:
-        """A caller whose key was read a moment ago."""
-        entry = self._known.get(keyid)
-        if entry is None or asyncio.get_running_loop().time() >= entry[0]:
-            return None
-        return entry[1]
-
     async def find(self, keyid: str) -> Caller | None:
-        """The caller whose key this is.
+        """The caller whose key this is. Whoever finds a key too old reads it again; the others do not wait for that.
 
         Raises:
             Fault: the key is not known here, and the database cannot be asked.
         """
         now = asyncio.get_running_loop().time()
         entry = self._known.get(keyid)
-        if entry is not None and now < entry[0]:
+        if entry is not None:
+            if now < entry[0]:
+                return entry[1]
+            self._known[keyid] = (now + FRESH_S, entry[1])
+        try:
+            caller = await self._read(keyid)
+        except Fault:
+            if entry is None:
+                raise
+            # Who it was a moment ago: without a database nothing can be paid anyway, and the answer should say so.
             return entry[1]
-        row = await self._reads.caller_key(keyid)
-        caller = None
-        if row is not None:
-            text = self._keyring.unseal(row.sealed, place=KEY_PLACE).decode()
-            caller = Caller(
-                id=CallerId(row.caller),
-                kind=IdKind(kind_number(row.caller)),
-                key=load_verification_key(Algorithm(row.alg), text),
-                is_suspended=row.is_suspended,
-            )
         if len(self._known) >= KEYS_MAX:
             self._known.clear()
         self._known[keyid] = (now + FRESH_S, caller)
         return caller
+
+    async def _read(self, keyid: str) -> Caller | None:
+        row = await self._reads.caller_key(keyid)
+        if row is None:
+            return None
+        text = self._keyring.unseal(row.sealed, place=KEY_PLACE).decode()
+        return Caller(
+            id=CallerId(row.caller),
+            kind=IdKind(kind_number(row.caller)),
+            key=load_verification_key(Algorithm(row.alg), text),
+            is_suspended=row.is_suspended,
+        )

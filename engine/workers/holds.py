@@ -1,7 +1,6 @@
 """Lets go of holds whose time is over. The ledger judges each again, so two sweepers do no harm."""
 
 import asyncio
-from contextlib import suppress
 from typing import Final
 
 import structlog
@@ -12,6 +11,7 @@ from engine.ledger.queue import Overloaded
 from engine.ledger.router import Ledger
 from engine.store.faults import Fault
 from engine.store.reads import Reads
+from engine.workers.pauses import OnFault, pause, uncounted
 
 PAGE: Final = 500
 PAUSE_S: Final = 1.0
@@ -38,12 +38,14 @@ async def sweep_holds(ledger: Ledger, reads: Reads) -> int:
             return found
 
 
-async def run_hold_sweeper(ledger: Ledger, reads: Reads, stopping: asyncio.Event) -> None:
+async def run_hold_sweeper(
+    ledger: Ledger, reads: Reads, stopping: asyncio.Event, *, on_fault: OnFault = uncounted
+) -> None:
     """Sweep until *stopping*. What fails is tried again after a pause."""
     while not stopping.is_set():
         try:
             await sweep_holds(ledger, reads)
         except (Fault, Overloaded) as fault:
             log.warning("holds.sweep_failed", fault=str(fault) or type(fault).__name__)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(stopping.wait(), PAUSE_S)
+            on_fault()
+        await pause(stopping, PAUSE_S)

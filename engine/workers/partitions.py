@@ -1,7 +1,6 @@
 """Makes partitions ahead of time, and takes away the code uses that no code can come from any more."""
 
 import asyncio
-from contextlib import suppress
 from typing import Final
 
 import asyncpg
@@ -10,6 +9,7 @@ import structlog
 from engine.store.faults import Fault, translated
 from engine.store.partitions import drop_old_code_uses, ensure_partitions
 from engine.store.reads import Reads
+from engine.workers.pauses import OnFault, pause, uncounted
 
 PAUSE_S: Final = 3_600.0  # partitions exist fourteen days ahead, so an hour more or less is nothing
 
@@ -32,7 +32,9 @@ async def keep_partitions(pool: asyncpg.Pool, reads: Reads) -> tuple[int, int]:
     return made, dropped
 
 
-async def run_partition_keeper(pool: asyncpg.Pool, reads: Reads, stopping: asyncio.Event) -> None:
+async def run_partition_keeper(
+    pool: asyncpg.Pool, reads: Reads, stopping: asyncio.Event, *, on_fault: OnFault = uncounted
+) -> None:
     """Keep partitions until *stopping*. What fails is tried again after a pause."""
     while not stopping.is_set():
         try:
@@ -41,5 +43,5 @@ async def run_partition_keeper(pool: asyncpg.Pool, reads: Reads, stopping: async
                 log.info("partitions.kept", made=made, dropped=dropped)
         except Fault as fault:
             log.warning("partitions.failed", fault=str(fault) or type(fault).__name__)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(stopping.wait(), PAUSE_S)
+            on_fault()
+        await pause(stopping, PAUSE_S)

@@ -12,6 +12,7 @@ from engine.flows.close_cycle import close_cycle
 from engine.flows.publish_cycle import publish_cycle
 from engine.store.clearing_session import ClearingBusy, ClearingSession, open_clearing
 from engine.store.faults import Fault
+from engine.workers.pauses import OnFault, pause, uncounted
 
 PAUSE_S: Final = 1.0
 PAUSE_S_MAX: Final = 60.0  # after failures: a cycle that cannot be published must not be read again and again
@@ -46,7 +47,9 @@ async def close_and_publish(dsn: str, signing_key: SigningKey) -> CycleNumber:
     return cycle
 
 
-async def run_timetable(dsn: str, signing_key: SigningKey, stopping: asyncio.Event) -> None:
+async def run_timetable(
+    dsn: str, signing_key: SigningKey, stopping: asyncio.Event, *, on_fault: OnFault = uncounted
+) -> None:
     """Keep to the timetable until *stopping*. What fails is tried again, after a pause that grows."""
     pause_s = PAUSE_S
     while not stopping.is_set():
@@ -55,10 +58,11 @@ async def run_timetable(dsn: str, signing_key: SigningKey, stopping: asyncio.Eve
                 while not stopping.is_set():
                     await _turn(session, signing_key)
                     pause_s = PAUSE_S
-                    await _pause(stopping, pause_s)
+                    await pause(stopping, pause_s)
         except Fault as fault:
             log.warning("timetable.failed", fault=str(fault) or type(fault).__name__)
-            await _pause(stopping, pause_s)
+            on_fault()
+            await pause(stopping, pause_s)
             pause_s = min(2 * pause_s, PAUSE_S_MAX)
 
 
@@ -84,8 +88,3 @@ async def _close_due(
         published += await publish_cycle(session, cycle=cycle, signing_key=signing_key, lock_wait_s=lock_wait_s)
     await session.unlock()
     return published
-
-
-async def _pause(stopping: asyncio.Event, pause_s: float) -> None:
-    with suppress(TimeoutError):
-        await asyncio.wait_for(stopping.wait(), pause_s)

@@ -105,8 +105,8 @@ class PaperBooks:
 
     def _write(self, books: Books) -> None:
         _insert(self.orders, books.orders_new)
+        _update(self.payments, books.payments_changed)  # first: a statement does not see the rows that it inserts
         _insert(self.payments, books.payments_new)
-        _update(self.payments, books.payments_changed)
         _update(self.payers, books.payers_changed)
         _insert(self.refunds, {(refund.payment, refund.refund_no): refund for refund in books.refunds_new})
         assert len(books.codes_new) == len(set(books.codes_new) - self.codes), "a code is used once"

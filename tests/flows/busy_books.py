@@ -46,6 +46,7 @@ class BusyBooks(msgspec.Struct, frozen=True, kw_only=True):
     held: PaymentId
     held_and_captured: PaymentId
     voided: PaymentId
+    lapsed: PaymentId
     refunded_later: PaymentId  # captured in the first cycle, from two tenders; given back in the second
     declined: PaymentId
     first_cycle: CycleNumber
@@ -104,6 +105,7 @@ async def busy_books(dsn: str, sql: asyncpg.Connection) -> BusyBooks:
         held=held,
         held_and_captured=later,
         voided=voided,
+        lapsed=lapsing,
         refunded_later=refunded,
         declined=declined,
         first_cycle=first_cycle,

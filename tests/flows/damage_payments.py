@@ -189,6 +189,12 @@ async def void_called_expiry(sql: asyncpg.Connection, books: BusyBooks) -> Place
 
 
 @found_as(ViolationKind.PAYMENT_STATE_WRONG)
+async def expiry_called_void(sql: asyncpg.Connection, books: BusyBooks) -> Place:
+    await sql.execute("UPDATE payment SET state = 5 WHERE id = $1", books.lapsed)
+    return of_payment(books.lapsed)
+
+
+@found_as(ViolationKind.PAYMENT_STATE_WRONG)
 async def refusal_forgotten(sql: asyncpg.Connection, books: BusyBooks) -> Place:
     await sql.execute("UPDATE payment SET refusal = NULL WHERE id = $1", books.declined)
     return of_payment(books.declined)

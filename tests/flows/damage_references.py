@@ -64,6 +64,12 @@ async def hold_left_behind(sql: asyncpg.Connection, books: BusyBooks) -> Place:
 
 
 @found_as(ViolationKind.HOLD_WRONG)
+async def second_hold_of_a_payment(sql: asyncpg.Connection, books: BusyBooks) -> Place:
+    await sql.execute("INSERT INTO hold SELECT due + interval '1 h', payment FROM hold WHERE payment = $1", books.held)
+    return {"table": "hold", **of_payment(books.held)}
+
+
+@found_as(ViolationKind.HOLD_WRONG)
 async def hold_of_no_payment(sql: asyncpg.Connection, books: BusyBooks) -> Place:
     missing = an_id(IdKind.PAYMENT)
     await sql.execute("INSERT INTO hold (due, payment) VALUES (now(), $1)", missing)

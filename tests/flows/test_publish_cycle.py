@@ -285,7 +285,7 @@ async def test_a_crash_after_any_step_leaves_the_same_bytes(dsn: str, sql: async
 FAIL_AT = """
 CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF (SELECT count(*) FROM clearing_chunk) >= 16 THEN {how}; END IF;
+    IF (SELECT count(*) FROM clearing_chunk) >= 32 THEN {how}; END IF;
     RETURN NEW;
 END $$;
 CREATE TRIGGER fail BEFORE INSERT ON clearing_chunk FOR EACH ROW EXECUTE FUNCTION fail()
@@ -302,7 +302,7 @@ CREATE TRIGGER fail BEFORE INSERT ON clearing_chunk FOR EACH ROW EXECUTE FUNCTIO
 async def test_a_crash_in_the_middle_of_building_leaves_the_same_bytes(
     dsn: str, sql: asyncpg.Connection, how: str, fault: type[Fault]
 ) -> None:
-    _, cycle = await _closed_books(dsn, sql, bank_count=7)
+    _, cycle = await _closed_books(dsn, sql, bank_count=12)
     await sql.execute(FAIL_AT.format(how=how))
     with pytest.raises(fault):
         await publish(dsn, cycle)
@@ -311,7 +311,7 @@ async def test_a_crash_in_the_middle_of_building_leaves_the_same_bytes(
     await sql.execute("DROP TRIGGER fail ON clearing_chunk")
     await publish(dsn, cycle)
     contents = await stored_bytes(sql, cycle)
-    assert len(contents) == 7 * len(FileKind)
+    assert len(contents) == 12 * len(FileKind)
     await sql.execute(REWIND)
     await publish(dsn, cycle)
     assert await stored_bytes(sql, cycle) == contents

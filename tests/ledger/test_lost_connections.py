@@ -10,6 +10,7 @@ from engine.ledger.queue import Overloaded
 from engine.ledger.router import WAIT_S
 from engine.store.connection import LANE_SETTINGS
 from engine.store.faults import Fenced, StoreUnavailable
+from engine.store.lane_session import SILENCE_S_MAX
 from tests.builders import a_world
 from tests.ledger.conftest import LoopClock
 from tests.ledger.nodes import a_ledger, a_node, end_backends, refusals, submit_all
@@ -19,42 +20,37 @@ from tests.ledger.wire import Act, Wire
 STATEMENTS = ("hold", "lock_and_claim", "read_books", "write_books", "commit")
 
 
-@pytest.mark.parametrize(
-    ("statement", "act"),
-    [(statement, act) for statement in STATEMENTS for act in (Act.CUT, Act.ANSWER_LOST)]
-    + [("read_books", Act.ABANDONED), ("commit", Act.ABANDONED), ("commit", Act.ABANDONED_AFTER)],
-)
+@pytest.mark.parametrize("statement", STATEMENTS)
 async def test_batch_whose_connection_is_lost_is_posted_once(
-    dsn: str, sql: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch, statement: str, act: Act
+    dsn: str, sql: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch, statement: str
 ) -> None:
     # A session that its client has left would otherwise end by itself, after five seconds.
     monkeypatch.setitem(LANE_SETTINGS, "idle_in_transaction_session_timeout", "0")
+    acts = [Act.CUT, Act.ANSWER_LOST, Act.ABANDONED] + [Act.ABANDONED_AFTER] * (statement == "commit")
     world = await a_world(sql)
     async with Wire(dsn).opened() as wire, a_node(wire.dsn) as ledger:
-        await ledger.submit(world.authorize())
-        wire.at(statement, act)
-        outcomes = await submit_all(ledger, [world.authorize(card=card) for card in range(4)])
-        assert [outcome.is_replay for outcome in outcomes] == [False] * 4
-        assert refusals(outcomes) == [None] * 4
-        assert wire.delivered["take_lane"] == 2
-    assert await sql.fetchval("SELECT count(*) FROM payment") == 5
-    assert await sql.fetchval("SELECT count(*) FROM batch") == 2
+        for losses, act in enumerate(acts, 1):
+            wire.at(statement, act)
+            outcomes = await submit_all(ledger, [world.authorize(card=card) for card in range(4)])
+            assert [outcome.is_replay for outcome in outcomes] == [False] * 4
+            assert refusals(outcomes) == [None] * 4
+            assert wire.delivered["take_lane"] == 1 + losses
+    assert await sql.fetchval("SELECT count(*) FROM payment") == 4 * len(acts)
+    assert await sql.fetchval("SELECT count(*) FROM batch") == len(acts)
     await prove_books(sql)
 
 
-@pytest.mark.parametrize("statement", STATEMENTS)
-async def test_batch_whose_backend_is_terminated_is_posted_once(
-    dsn: str, sql: asyncpg.Connection, statement: str
-) -> None:
+async def test_batch_whose_backend_is_terminated_is_posted_once(dsn: str, sql: asyncpg.Connection) -> None:
     world = await a_world(sql)
     async with Wire(dsn).opened() as wire, a_node(wire.dsn) as ledger:
-        gate = wire.hold(statement)
-        outcomes = asyncio.gather(*(ledger.submit(world.authorize(card=card)) for card in range(4)))
-        await gate.reached.wait()
-        await end_backends(sql, "lane 1/1")
-        gate.open()
-        assert refusals(await outcomes) == [None] * 4
-    assert await sql.fetchval("SELECT count(*) FROM batch") == 1
+        for epoch, statement in enumerate(STATEMENTS, 1):
+            gate = wire.hold(statement)
+            outcomes = asyncio.gather(*(ledger.submit(world.authorize(card=card)) for card in range(4)))
+            await gate.reached.wait()
+            await end_backends(sql, f"lane 1/{epoch}")
+            gate.open()
+            assert refusals(await outcomes) == [None] * 4
+    assert await sql.fetchval("SELECT count(*) FROM batch") == len(STATEMENTS)
     await prove_books(sql)
 
 
@@ -104,6 +100,29 @@ async def test_callers_are_told_when_the_database_stays_away(
         assert ledger.is_serving
         assert await sql.fetchval("SELECT count(*) FROM payment") == batches
         assert (await ledger.submit(command)).is_replay == (act is Act.ANSWER_LOST)
+    await prove_books(sql)
+
+
+async def test_silence_of_the_network_ends_the_session_and_not_the_lane(
+    dsn: str, sql: asyncpg.Connection, clock: LoopClock
+) -> None:
+    """Neither side hears of it: the callers are answered in time, and the lane is taken again in a new session."""
+    world = await a_world(sql)
+    async with Wire(dsn).opened() as wire, a_node(wire.dsn) as ledger:
+        for statement in ("lock_and_claim", "commit"):
+            silent = wire.hold(statement, then=Act.SWALLOWED)
+            asked = asyncio.create_task(ledger.submit(world.authorize()))
+            await silent.reached.wait()
+            silent.open()
+            clock.advance(SILENCE_S_MAX)
+            with pytest.raises(StoreUnavailable):
+                await asked
+            taking = wire.hold("take_lane", then=Act.SWALLOWED)
+            await taking.reached.wait()
+            taking.open()
+            clock.advance(SILENCE_S_MAX)
+            assert (await ledger.submit(world.authorize(card=1))).answer.refusal is None
+    assert await sql.fetchval("SELECT count(*) FROM payment") == 2
     await prove_books(sql)
 
 

@@ -3,7 +3,6 @@
 import asyncio
 
 import asyncpg
-import pytest
 
 from engine.core.answers import CancelOutcome
 from engine.core.payments import State
@@ -14,7 +13,9 @@ from tests.ledger.nodes import a_node, a_step, paid, refusals, through_shard
 from tests.ledger.proof import prove_books
 from tests.ledger.wire import Wire
 
-AFTER_THE_LOCK = ("read_books", "write_books", "commit")
+STATEMENTS = ("hold", "lock_and_claim", "read_books", "write_books", "commit")
+AFTER_THE_LOCK = STATEMENTS[2:]
+BEFORE_THE_WRITE = STATEMENTS[:4]
 
 
 async def test_refund_that_waited_before_its_lock_sees_the_refund_that_overtook_it(
@@ -33,10 +34,7 @@ async def test_refund_that_waited_before_its_lock_sees_the_refund_that_overtook_
     await prove_books(sql)
 
 
-@pytest.mark.parametrize("statement", AFTER_THE_LOCK)
-async def test_refund_that_finds_its_payer_locked_waits_and_sees_the_other(
-    dsn: str, sql: asyncpg.Connection, statement: str
-) -> None:
+async def test_refund_that_finds_its_payer_locked_waits_and_sees_the_other(dsn: str, sql: asyncpg.Connection) -> None:
     world = await a_world(sql)
     async with (
         Wire(dsn).opened() as wire,
@@ -44,17 +42,18 @@ async def test_refund_that_finds_its_payer_locked_waits_and_sees_the_other(
         a_node(wire.dsn) as first,
         a_node(other_wire.dsn) as second,
     ):
-        payment = await paid(first, world, amount=100)
-        gate = wire.hold(statement)
-        early = asyncio.create_task(first.submit(world.refund(payment, amount=60)))
-        await gate.reached.wait()
-        has_found_it_busy = other_wire.hold("roll_back")
-        late = asyncio.create_task(second.submit(world.refund(payment, amount=60)))
-        await has_found_it_busy.reached.wait()
-        gate.open()
-        has_found_it_busy.open()
-        assert (await early).answer.refusal is None
-        assert (await late).answer.refusal == Refusal.REFUND_EXCEEDS_PAYMENT.value
+        for statement in AFTER_THE_LOCK:
+            payment = await paid(first, world, amount=100)
+            gate = wire.hold(statement)
+            early = asyncio.create_task(first.submit(world.refund(payment, amount=60)))
+            await gate.reached.wait()
+            has_found_it_busy = other_wire.hold("roll_back")
+            late = asyncio.create_task(second.submit(world.refund(payment, amount=60)))
+            await has_found_it_busy.reached.wait()
+            gate.open()
+            has_found_it_busy.open()
+            assert (await early).answer.refusal is None
+            assert (await late).answer.refusal == Refusal.REFUND_EXCEEDS_PAYMENT.value
     await prove_books(sql)
 
 
@@ -70,21 +69,21 @@ async def test_of_64_refunds_at_once_as_many_win_as_the_payment_can_bear(dsn: st
     await prove_books(sql)
 
 
-@pytest.mark.parametrize("statement", ["lock_and_claim", *AFTER_THE_LOCK])
-async def test_code_pays_once_at_merchants_of_two_regions(dsn: str, sql: asyncpg.Connection, statement: str) -> None:
+async def test_code_pays_once_at_merchants_of_two_regions(dsn: str, sql: asyncpg.Connection) -> None:
     world = await a_world(sql)
-    step = a_step()
     await sql.execute("UPDATE merchant SET region = 310101 WHERE id = $1", world.merchants[1])
     async with Wire(dsn).opened() as wire, a_node(wire.dsn) as first, a_node(dsn) as second:
-        gate = wire.hold(statement)
-        held = asyncio.create_task(first.submit(world.authorize(step=step)))
-        await gate.reached.wait()
-        other = asyncio.create_task(second.submit(world.authorize(step=step, merchant=1)))
-        if statement == "lock_and_claim":
-            await other
-        gate.open()
-        assert refusals([await held, await other]) == [None, Refusal.PAY_CODE_USED.value]
-    assert await sql.fetchval("SELECT count(*) FROM code_use") == 1
+        for refresh, statement in enumerate(STATEMENTS):
+            step = a_step()
+            gate = wire.hold(statement)
+            held = asyncio.create_task(first.submit(world.authorize(step=step, refresh=refresh)))
+            await gate.reached.wait()
+            other = asyncio.create_task(second.submit(world.authorize(step=step, refresh=refresh, merchant=1)))
+            if statement not in AFTER_THE_LOCK:
+                await other
+            gate.open()
+            assert refusals([await held, await other]) == [None, Refusal.PAY_CODE_USED.value]
+    assert await sql.fetchval("SELECT count(*) FROM code_use") == len(STATEMENTS)
     await prove_books(sql)
 
 
@@ -105,20 +104,19 @@ async def test_code_that_was_used_behind_the_lock_is_caught_by_its_unique_key(
         assert (await neighbour).answer.refusal is None
 
 
-@pytest.mark.parametrize("statement", ["hold", "lock_and_claim", "read_books", "write_books"])
-async def test_order_is_paid_once_by_two_cards_under_two_keys(
-    dsn: str, sql: asyncpg.Connection, statement: str
-) -> None:
+async def test_order_is_paid_once_by_two_cards_under_two_keys(dsn: str, sql: asyncpg.Connection) -> None:
+    """Nothing but the order's unique key stands between them, so the late one runs again, its neighbours with it."""
     world = await a_world(sql)
     async with Wire(dsn).opened() as wire, a_node(wire.dsn) as first, a_node(dsn) as second:
-        gate = wire.hold(statement)
-        late = asyncio.create_task(first.submit(world.authorize(card=0, order_no="A1")))
-        neighbour = asyncio.create_task(first.submit(world.authorize(card=2)))
-        await gate.reached.wait()
-        early = await second.submit(world.authorize(card=1, order_no="A1"))
-        gate.open()
-        assert (early.answer.refusal, (await late).answer.refusal) == (None, Refusal.ORDER_ALREADY_PAID.value)
-        assert (await neighbour).answer.refusal is None
+        for statement in BEFORE_THE_WRITE:
+            gate = wire.hold(statement)
+            late = asyncio.create_task(first.submit(world.authorize(card=0, order_no=statement)))
+            neighbour = asyncio.create_task(first.submit(world.authorize(card=2)))
+            await gate.reached.wait()
+            early = await second.submit(world.authorize(card=1, order_no=statement))
+            gate.open()
+            assert (early.answer.refusal, (await late).answer.refusal) == (None, Refusal.ORDER_ALREADY_PAID.value)
+            assert (await neighbour).answer.refusal is None
     await prove_books(sql)
 
 
@@ -132,37 +130,35 @@ async def test_two_payments_of_one_order_at_once_through_two_nodes(dsn: str, sql
     await prove_books(sql)
 
 
-@pytest.mark.parametrize("statement", ["lock_and_claim", "read_books", "write_books"])
 async def test_cancellation_that_a_late_payment_overtakes_gives_the_money_back(
-    dsn: str, sql: asyncpg.Connection, statement: str
+    dsn: str, sql: asyncpg.Connection
 ) -> None:
     world = await a_world(sql)
     async with Wire(dsn).opened() as wire, a_node(wire.dsn) as first, a_node(dsn) as second:
-        gate = wire.hold(statement)
-        cancelling = asyncio.create_task(first.submit(world.cancel("A1")))
-        await gate.reached.wait()
-        paying = await second.submit(world.authorize(order_no="A1", amount=500))
-        gate.open()
-        assert paying.answer.refusal is None
-        assert (await cancelling).answer.cancelled is CancelOutcome.REFUNDED
-    assert await sql.fetchval("SELECT refunded FROM payment") == 500
+        for statement in BEFORE_THE_WRITE:
+            gate = wire.hold(statement)
+            cancelling = asyncio.create_task(first.submit(world.cancel(statement)))
+            await gate.reached.wait()
+            paying = await second.submit(world.authorize(order_no=statement, amount=500))
+            gate.open()
+            assert paying.answer.refusal is None
+            assert (await cancelling).answer.cancelled is CancelOutcome.REFUNDED
+    assert await sql.fetchval("SELECT sum(refunded)::bigint FROM payment") == 500 * len(BEFORE_THE_WRITE)
     await prove_books(sql)
 
 
-@pytest.mark.parametrize("statement", ["lock_and_claim", "read_books", "write_books"])
-async def test_late_payment_that_a_cancellation_overtakes_is_refused(
-    dsn: str, sql: asyncpg.Connection, statement: str
-) -> None:
+async def test_late_payment_that_a_cancellation_overtakes_is_refused(dsn: str, sql: asyncpg.Connection) -> None:
     world = await a_world(sql)
     async with Wire(dsn).opened() as wire, a_node(wire.dsn) as first, a_node(dsn) as second:
-        gate = wire.hold(statement)
-        paying = asyncio.create_task(first.submit(world.authorize(order_no="A1")))
-        await gate.reached.wait()
-        cancelling = await second.submit(world.cancel("A1"))
-        gate.open()
-        assert cancelling.answer.cancelled is CancelOutcome.NOTHING_TO_CANCEL
-        assert (await paying).answer.refusal == Refusal.ORDER_CANCELLED.value
-    assert await sql.fetchval("SELECT count(*) FROM order_ref WHERE payment IS NULL") == 1
+        for statement in BEFORE_THE_WRITE:
+            gate = wire.hold(statement)
+            paying = asyncio.create_task(first.submit(world.authorize(order_no=statement)))
+            await gate.reached.wait()
+            cancelling = await second.submit(world.cancel(statement))
+            gate.open()
+            assert cancelling.answer.cancelled is CancelOutcome.NOTHING_TO_CANCEL
+            assert (await paying).answer.refusal == Refusal.ORDER_CANCELLED.value
+    assert await sql.fetchval("SELECT count(*) FROM order_ref WHERE payment IS NULL") == len(BEFORE_THE_WRITE)
     await prove_books(sql)
 
 

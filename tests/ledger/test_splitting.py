@@ -175,3 +175,14 @@ async def test_business_date_that_changed_since_the_last_batch_is_used_at_once(
         assert wire.delivered["roll_back"] == 1
         assert (await ledger.submit(command)).answer == outcomes[0].answer
     await prove_books(sql)
+
+
+async def test_business_time_of_a_lane_never_goes_back(dsn: str, sql: asyncpg.Connection) -> None:
+    world = await a_world(sql)
+    async with a_node(dsn) as ledger:
+        for offset_us in (3_600_000_000, 0):
+            await sql.execute("UPDATE control SET sandbox_offset_us = $1", offset_us)
+            await ledger.submit(world.authorize())
+    first, second = await sql.fetch("SELECT at FROM batch ORDER BY seq")
+    assert first["at"] <= second["at"]
+    await prove_books(sql)

@@ -22,6 +22,7 @@ class Act(enum.Enum):
     ANSWER_LOST = "it is carried out, and the connection ends before the answer"
     ABANDONED = "only the client's side ends; the server waits for a statement that never comes"
     ABANDONED_AFTER = "it is delivered, then only the client's side ends"
+    SWALLOWED = "it is not delivered, and nobody is told: the network is dead"
     WARNED = "it is carried out, and its answer comes with a warning 01000"
     FAILED_BEFORE = "another statement of the transaction fails first, and nobody is told"
 
@@ -171,6 +172,8 @@ class _Passage:
                     self._to_server.write(message)
                     self._wire.delivered[statement] += 1
                 self._to_client.close()
+                return False
+            case Act.SWALLOWED:
                 return False
             case Act.ANSWER_LOST:
                 self._loses_answer = True

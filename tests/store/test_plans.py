@@ -13,8 +13,8 @@ from tests.builders import a_world
 from tests.ledger.nodes import a_node, submit_all
 
 STATEMENTS = ("lock_and_claim", "read_books", "write_books")
-# What has one row, or is no table of the books.
-SMALL = {"control"}
+# One row, and one a lane.
+SMALL = {"control", "lane"}
 TABLES_READ = {
     "lock_and_claim": {"device", "payment", "payer", "order_ref"},
     "read_books": {

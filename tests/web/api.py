@@ -307,12 +307,12 @@ async def open_api(
         world = await a_world(sql, card_count=CARD_COUNT, bank_allowance=BANK_ALLOWANCE)
         await _settle(sql, world, Keyring(master_secret(folder, {})))
         opened = await stack.enter_async_context(open_node(settings, Addresses(node_dsn or dsn, redis_url)))
+        opening = (world.open_account(card=card, amount=PERSONAL_ACCOUNT) for card in range(CARD_COUNT))
+        await asyncio.gather(*map(opened.ledger.submit, opening))
         node = msgspec.structs.replace(opened, clock=HeldClock())
         if make_ledger is not None:
             ledger = await stack.enter_async_context(make_ledger(node_dsn or dsn))
             node = msgspec.structs.replace(node, ledger=ledger)
-        opening = (world.open_account(card=card, amount=PERSONAL_ACCOUNT) for card in range(CARD_COUNT))
-        await asyncio.gather(*map(node.ledger.submit, opening))
         port = await stack.enter_async_context(open_server(node, settings))
         session = await stack.enter_async_context(
             aiohttp.ClientSession(auto_decompress=False, headers={"Accept-Encoding": "identity"})

@@ -20,12 +20,12 @@ SELECT pg_try_advisory_lock($1, $2);
 SELECT node, epoch FROM lane WHERE id = $1;
 
 -- name: backends_of
--- What is left of the session that took a lane last, with what it waits for: one that waits for its standby must not be
--- ended. Other databases of the server have lanes of the same names.
+-- What is left of the session that took a lane last, and of one that was about to take it again, with what it waits
+-- for: one that waits for its standby must not be ended. Other databases of the server have lanes of the same names.
 -- $1 lane smallint, $2 epoch bigint
 SELECT pid, coalesce(wait_event, '') = 'SyncRep' AS is_waiting_for_standby
   FROM pg_stat_activity
- WHERE application_name = format('lane %s/%s', $1::smallint, $2::bigint)
+ WHERE application_name IN (format('lane %s', $1::smallint), format('lane %s/%s', $1::smallint, $2::bigint))
    AND datname = current_database() AND pid <> pg_backend_pid();
 
 -- name: terminate
