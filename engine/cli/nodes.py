@@ -22,7 +22,7 @@ from engine.embedded.faults import ServiceMissing
 from engine.embedded.services import Services
 from engine.sandbox.city import sample_city
 from engine.sandbox.guide import SandboxGuide, read_guide, write_guide
-from engine.sandbox.load import CityLoader
+from engine.sandbox.load import CityLoader, is_loaded
 from engine.sandbox.people import CARDHOLDERS_DEFAULT
 from engine.settings import Settings, WrongSetting, master_secret
 from engine.store.connection import READ_SETTINGS, connect
@@ -102,21 +102,21 @@ async def sandbox_node(
 
 async def load_city(settings: Settings, addresses: Addresses, node: Node) -> SandboxGuide:
     """Fill the sandbox with the sample city, as far as it is not; returns its guide without an address."""
-    master = master_secret(settings.data_dir, settings.environ)
-    loader = CityLoader(sample_city(), node.keyring, master=master, card_count=CARDHOLDERS_DEFAULT)
+    known = read_guide(settings.data_dir)
     connection = await connect(
         addresses.database_url, READ_SETTINGS | {"statement_timeout": "0"}, application_name="sandbox"
     )
     try:
+        if known is not None and await is_loaded(connection, known.cards):
+            return known
+        master = master_secret(settings.data_dir, settings.environ)
+        loader = CityLoader(sample_city(), node.keyring, master=master, card_count=CARDHOLDERS_DEFAULT)
         with progress_bar() as bar:
             task = bar.add_task("Sample city", total=CARDHOLDERS_DEFAULT)
             await loader.load(connection, node.ledger, progress=lambda done: bar.update(task, completed=done))
             bar.update(task, completed=CARDHOLDERS_DEFAULT)
     finally:
         await connection.close()
-    known = read_guide(settings.data_dir)
-    if known is not None:
-        return known
     loaded = loader.describe()
     return SandboxGuide(base_url="", callers=loaded.callers, cards=loaded.cards)
 

@@ -206,6 +206,7 @@ class Lane:
         assert session is not None
         loop = asyncio.get_running_loop()
         started_at = loop.time()
+        self._in_doubt = None
         try:
             await session.hold()
             rows = await session.lock_and_claim(claim_rows(entries))
@@ -234,7 +235,6 @@ class Lane:
         commit_at = loop.time()
         self._in_doubt = batch
         await session.commit(batch.head)
-        self._in_doubt = None
         self._now = seen.now
         for entry, outcome in batch.outcomes:
             entry.succeed(outcome)
@@ -289,7 +289,6 @@ class Lane:
         self.is_serving = False
         session = await self._reconnect(before.lane)
         self._session = session
-        self._in_doubt = None
         at = (session.seq, session.head)
         if doubt is not None and at == (doubt.seq, doubt.head):
             log.info("lane.batch_was_committed", lane=session.lane, seq=doubt.seq)

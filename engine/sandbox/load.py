@@ -4,7 +4,7 @@ import asyncio
 import base64
 import hashlib
 import hmac
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from itertools import islice
 from typing import Final
@@ -84,6 +84,14 @@ class Loaded(msgspec.Struct, frozen=True):
 
     callers: tuple[SandboxCaller, ...]
     cards: tuple[SandboxCard, ...]
+
+
+async def is_loaded(connection: asyncpg.Connection, cards: Sequence[SandboxCard]) -> bool:
+    """True if the balances of all *cards* were brought in: then there is nothing to load."""
+    opened = await connection.fetchval(
+        load_queries("sandbox")["opened_accounts"], CallerId(NO_ID), Operation.OPEN_ACCOUNT
+    )
+    return bool(opened == sum(1 for card in cards if card.personal_account))
 
 
 class CityLoader:

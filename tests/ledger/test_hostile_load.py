@@ -5,16 +5,20 @@ import random
 from collections.abc import Sequence
 
 import asyncpg
+import pytest
 
 from engine.core.commands import AnyCommand
 from engine.core.ids import PaymentId
+from engine.core.refusals import Refusal
 from engine.ledger.queue import Outcome
 from engine.ledger.router import Ledger
+from engine.store.connection import LANE_SETTINGS
 from tests.builders import World, a_world
-from tests.ledger.nodes import a_node, a_step, through_shard
+from tests.ledger.nodes import a_node, a_step, refusals, through_shard
 from tests.ledger.proof import prove_books
 from tests.ledger.wire import Wire
 
+SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'lane %'"
 ROUNDS = 6
 COMMANDS_A_ROUND = 120
 
@@ -81,8 +85,28 @@ async def test_books_agree_and_nothing_deadlocks_under_hostile_load(dsn: str, sq
             mob.learn([once for once, _ in pairs])
         lost_races = wire.delivered["write_books"] - wire.delivered["commit"]
         assert lost_races < wire.delivered["commit"] / 4, "no storm of rollbacks"
-    await _sessions_are_gone(sql)
-    assert await sql.fetchval("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()") == 0
+    assert await _deadlocks(sql) == 0
+    await prove_books(sql)
+
+
+async def test_batches_that_want_the_same_orders_in_opposite_order_wait_for_each_other_once(
+    dsn: str, sql: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both are stopped at the order in the middle; each would then want what the other one has taken before."""
+    monkeypatch.setitem(LANE_SETTINGS, "deadlock_timeout", "10ms")
+    world = await a_world(sql, card_count=6)
+    async with a_node(dsn) as first, a_node(dsn) as second:
+        async with sql.transaction():
+            await sql.execute("INSERT INTO order_ref VALUES ($1, 'M')", world.merchants[0])
+            forth = [first.submit(world.authorize(card=card, order_no=order)) for card, order in enumerate("ZMA")]
+            back = [second.submit(world.authorize(card=card, order_no=order)) for card, order in enumerate("AMZ", 3)]
+            asked = [asyncio.gather(*forth), asyncio.gather(*back)]
+            while await sql.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted") < len(asked):
+                continue
+            await sql.execute("DELETE FROM order_ref")
+        outcomes = [outcome for batch in asked for outcome in await batch]
+    assert refusals(outcomes) == [None] * 3 + [Refusal.ORDER_ALREADY_PAID.value] * 3
+    assert await _deadlocks(sql) == 0
     await prove_books(sql)
 
 
@@ -91,9 +115,9 @@ async def _send_twice(command: AnyCommand, first: Ledger, second: Ledger) -> tup
     return once, again
 
 
-async def _sessions_are_gone(sql: asyncpg.Connection) -> None:
-    """A session adds what it has counted to the statistics when it ends, if not before."""
-    while await sql.fetchval(
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'lane %'"
-    ):
+async def _deadlocks(sql: asyncpg.Connection) -> int:
+    """Deadlocks of this database. A session adds what it has counted when it ends, if not before."""
+    while await sql.fetchval(SESSIONS):
         continue
+    count: int = await sql.fetchval("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
+    return count
