@@ -1,7 +1,8 @@
 """``python -m engine.bench.node --data-dir D --batch-max N``: the engine as `engine bench http` measures it.
 
-A complete node in a process of its own: embedded services, HTTP, lanes, hold sweeper, clearing timetable, metrics, and
-the sample city loaded. It writes its port when it is ready, and ends on SIGTERM or with the process that started it.
+A complete node in a process of its own, nothing tuned and nothing left out: embedded services, HTTP, lanes, background
+loops, metrics, and the sample city loaded. It writes its port when it is ready, and ends on SIGTERM or with the process
+that started it.
 """
 
 import os
@@ -11,7 +12,6 @@ from typing import Annotated
 import typer
 
 from engine.bench.children import ended_with, tell_port
-from engine.bench.turns import settle_memory
 from engine.cli.nodes import run_with_services, sandbox_node, until_told_to_stop
 from engine.embedded.services import Services
 from engine.ledger.lane import BATCH_COMMANDS_MAX
@@ -27,7 +27,6 @@ def main(
 
     async def serve(services: Services) -> None:
         async with sandbox_node(settings, services) as (node, guide):
-            settle_memory()
             ended_with(node.stopping)
             tell_port(int(guide.base_url.rpartition(":")[2]))
             await until_told_to_stop(node)

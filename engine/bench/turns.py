@@ -22,7 +22,7 @@ async def in_turns(sides: Mapping[str, Side], *, turns: int, say: Callable[[str]
 def settle_memory() -> None:
     """Everything that is there now is out of the collector's sight, so that it does not walk it again and again.
 
-    Called on both sides of every comparison: by the engine's process, by its yardstick's, and by the one that asks.
+    It is what a serving node does for itself. The yardsticks and the process that asks are given the same.
     """
     gc.collect()
     gc.freeze()

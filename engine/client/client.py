@@ -247,8 +247,7 @@ class EngineClient:
             problem = msgspec.json.decode(content, type=ProblemDocument)
         except msgspec.MsgspecError as error:
             raise Unreachable(f"status {status}") from error
-        is_harmless = key is not None or method == "GET"
-        if problem.retryable and is_harmless and problem.code not in _WAIT_LONGER and status in (409, 500, 503):
+        if (key is not None or method == "GET") and _is_worth_repeating(problem):
             raise Unreachable(problem.code)
         raise Refused(problem)
 
@@ -258,6 +257,17 @@ class EngineClient:
 
     async def _get(self, target: str, kind: type[T]) -> T:
         return msgspec.json.decode(await self.request("GET", target), type=kind)
+
+
+def _is_worth_repeating(problem: ProblemDocument) -> bool:
+    """True if the answer to the next attempt may be another one.
+
+    No nonce is drawn twice here, so one that was used before belongs to this very request: a proxy, or the HTTP library
+    after a lost connection, has sent it again.
+    """
+    if problem.code == Refusal.REQUEST_REPLAYED.slug:
+        return True
+    return problem.retryable and problem.status in (409, 500, 503) and problem.code not in _WAIT_LONGER
 
 
 def _with_query(path: str, query: dict[str, str]) -> str:

@@ -73,6 +73,9 @@ def decide_authorize(books: Books, command: Authorize) -> Decision:
 _ABOUT_THE_ORDER = frozenset({Refusal.ORDER_ALREADY_PAID, Refusal.ORDER_NUMBER_USED, Refusal.ORDER_CANCELLED})
 
 
+_PAID = frozenset({State.AUTHORIZED, State.CAPTURED, State.PARTIALLY_REFUNDED})
+
+
 def _merchant_refusal(books: Books, command: Authorize, merchant: Merchant) -> Refusal | None:
     if merchant.is_suspended:
         return Refusal.MERCHANT_SUSPENDED
@@ -89,9 +92,9 @@ def _order_refusal(books: Books, command: Authorize) -> Refusal | None:
         return None
     if order.payment is None:
         return Refusal.ORDER_CANCELLED
-    if books.seen.payments[order.payment].state in (State.AUTHORIZED, State.CAPTURED):
-        return Refusal.ORDER_ALREADY_PAID
-    return Refusal.ORDER_NUMBER_USED
+    payment = books.seen.payments[order.payment]
+    has_lapsed = payment.expires_at is not None and books.now >= payment.expires_at
+    return Refusal.ORDER_ALREADY_PAID if payment.state in _PAID and not has_lapsed else Refusal.ORDER_NUMBER_USED
 
 
 def _code_use(command: Authorize) -> CodeUse:

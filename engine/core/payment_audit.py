@@ -165,13 +165,22 @@ def _is_as_authorized(seen: PaymentSeen, payment: Payment) -> Violation | None:
 
 
 def _tenders_sum(seen: PaymentSeen, payment: Payment) -> Violation | None:
-    tenders = payment.tenders
-    authorized = sum(tender.amount for tender in tenders)
+    """What each tender takes, and from where, never changes; what it captured and gave back sums to the payment's."""
+    assert seen.original is not None, "an earlier rule wants it"
+    authorized = captured = refunded = 0
+    is_sound = len(payment.tenders) == len(seen.original.tenders)
+    for tender, first in zip(payment.tenders, seen.original.tenders, strict=False):
+        authorized += tender.amount
+        captured += tender.captured
+        refunded += tender.refunded
+        is_sound &= 0 <= tender.refunded <= tender.captured <= tender.amount == first.amount
+        is_sound &= tender.source == first.source and tender.kind is first.kind
     expected = (0 if payment.state is State.DECLINED else payment.amount, seen.captured, seen.refunded)
-    actual = (authorized, payment.captured_amount, payment.refunded_amount)
-    if expected == actual and all(0 <= t.refunded <= t.captured <= t.amount for t in tenders):
+    actual = (authorized, captured, refunded)
+    if expected == actual and is_sound:
         return None
-    return _of_payment(ViolationKind.TENDERS_WRONG, seen, _texts(*expected), _texts(*actual))
+    form = "the tenders authorized, summing to {}, captured {}, refunded {}"
+    return _of_payment(ViolationKind.TENDERS_WRONG, seen, form.format(*expected), "{}, {}, {}".format(*actual))
 
 
 def _refunds_sum(seen: PaymentSeen, _: Payment) -> Violation | None:

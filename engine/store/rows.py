@@ -1,7 +1,7 @@
 """Rows and our types, both ways. A row is a tuple in the order of its table's columns."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import asyncpg
@@ -208,4 +208,4 @@ def remembered_of(body: bytes) -> Remembered:
 
 def instant(clock: datetime, offset_us: int) -> datetime:
     """Business time: the database's clock and what the sandbox adds."""
-    return clock if not offset_us else datetime.fromtimestamp(clock.timestamp() + offset_us / 1e6, clock.tzinfo)
+    return clock + timedelta(microseconds=offset_us)

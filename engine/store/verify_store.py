@@ -110,17 +110,17 @@ class VerifyStore:
     async def batches(self, lane: int, after_seq: int, last_seq: int) -> list[BatchRow]:
         """The next batches of a lane, in order."""
         rows = await self._fetch(self._journal, "batches", lane, after_seq, last_seq, self.slice_rows)
-        return [BatchRow._make(row) for row in rows]
+        return list(map(BatchRow._make, rows))
 
     async def postings(self, stretch: Stretch) -> list[PostingRow]:
         """The postings of a stretch, in order of seq and n."""
         rows = await self._fetch(self._journal, "postings", stretch.lane, stretch.after_seq, stretch.last_seq)
-        return [PostingRow._make(row) for row in rows]
+        return list(map(PostingRow._make, rows))
 
     async def events(self, stretch: Stretch) -> list[EventRow]:
         """The events of a stretch, in order of seq and n."""
         rows = await self._fetch(self._journal, "events", stretch.lane, stretch.after_seq, stretch.last_seq)
-        return [EventRow._make(row) for row in rows]
+        return list(map(EventRow._make, rows))
 
     async def fold(self, stretch: Stretch) -> None:
         """Add a stretch to the folds. Each stretch once, and a lane's stretches in order."""

@@ -11,7 +11,7 @@ from engine.core.ids import CallerId, IdKind, kind_number
 from engine.store.faults import Fault
 from engine.store.reads import Reads
 
-FRESH_S: Final = 5.0  # how long a suspended key may still be used; a suspended merchant is judged in the lane as well
+FRESH_S: Final = 5.0  # a suspended key is refused after twice this at the latest; a suspended merchant by the lane at once
 KEYS_MAX: Final = 100_000
 KEY_PLACE: Final = "caller_key.secret"
 
@@ -35,7 +35,8 @@ class CallerDirectory:
         self._known: dict[str, tuple[float, Caller | None]] = {}
 
     async def find(self, keyid: str) -> Caller | None:
-        """The caller whose key this is. Whoever finds a key too old reads it again; the others do not wait for that.
+        """The caller whose key this is. Whoever finds a key too old reads it again; the others do not wait for that,
+        unless it is so old that it may have been suspended long ago.
 
         Raises:
             Fault: the key is not known here, and the database cannot be asked.
@@ -45,7 +46,8 @@ class CallerDirectory:
         if entry is not None:
             if now < entry[0]:
                 return entry[1]
-            self._known[keyid] = (now + FRESH_S, entry[1])
+            if now < entry[0] + FRESH_S:
+                self._known[keyid] = (entry[0] + FRESH_S, entry[1])
         try:
             caller = await self._read(keyid)
         except Fault:

@@ -15,7 +15,7 @@ from tests.core.city import a_city
 from tests.core.paper_books import PaperBooks, added
 from tests.core.steps import STEPS, BringIn, Clerk, CloseCycle, Step, Wait, days
 
-PROPERTY = settings(deadline=None, max_examples=100)
+PROPERTY = settings(deadline=None, max_examples=50)
 BEFORE: Sequence[Step] = (BringIn(card=0, amount=450), BringIn(card=2, amount=300))
 Day = Sequence[Step | Wait | CloseCycle]
 

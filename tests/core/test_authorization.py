@@ -154,7 +154,7 @@ def test_refusal_names_the_order_number_only_if_it_is_about_it(terminal_id: str,
     [
         (State.AUTHORIZED, Refusal.ORDER_ALREADY_PAID),
         (State.CAPTURED, Refusal.ORDER_ALREADY_PAID),
-        (State.PARTIALLY_REFUNDED, Refusal.ORDER_NUMBER_USED),
+        (State.PARTIALLY_REFUNDED, Refusal.ORDER_ALREADY_PAID),
         (State.REFUNDED, Refusal.ORDER_NUMBER_USED),
         (State.VOIDED, Refusal.ORDER_NUMBER_USED),
         (State.EXPIRED, Refusal.ORDER_NUMBER_USED),
@@ -164,6 +164,15 @@ def test_order_number_is_claimed_for_ever(state: State, refusal: Refusal) -> Non
     books = some_books()
     payment = held(books, order_no="A")
     books.seen.payments[payment.id] = msgspec.structs.replace(payment, state=state)
+    assert refusal_of(carry_out(books, an_authorize(order_no="A"))) is refusal
+
+
+@pytest.mark.parametrize(("left_s", "refusal"), [(1, Refusal.ORDER_ALREADY_PAID), (0, Refusal.ORDER_NUMBER_USED)])
+def test_an_order_whose_hold_has_lapsed_is_not_paid_though_nobody_swept_it(left_s: int, refusal: Refusal) -> None:
+    books = some_books()
+    payment = held(books, order_no="A")
+    expires_at = books.now + timedelta(seconds=left_s)
+    books.seen.payments[payment.id] = msgspec.structs.replace(payment, expires_at=expires_at)
     assert refusal_of(carry_out(books, an_authorize(order_no="A"))) is refusal
 
 

@@ -1,10 +1,12 @@
 """Damage to totals and to payments."""
 
 import asyncpg
+import msgspec
 
 from engine.core.accounts import account_text, personal_account
 from engine.core.answers import EventKind
 from engine.core.ids import IdKind
+from engine.core.payments import Tender
 from engine.core.violations import ViolationKind
 from tests.builders import an_id
 from tests.flows.busy_books import BusyBooks
@@ -227,3 +229,36 @@ async def tenders_of_another_payment(sql: asyncpg.Connection, books: BusyBooks) 
         books.refunded_later,
     )
     return of_payment(books.captured)
+
+
+@found_as(ViolationKind.TENDERS_WRONG)
+async def tender_from_another_account(sql: asyncpg.Connection, books: BusyBooks) -> Place:
+    first, *rest = await _tenders(sql, books.captured)
+    other = personal_account(books.world.cards[3])
+    await _set_tenders(sql, books.captured, [msgspec.structs.replace(first, source=other), *rest])
+    return of_payment(books.captured)
+
+
+@found_as(ViolationKind.TENDERS_WRONG)
+async def tender_that_captured_for_another(sql: asyncpg.Connection, books: BusyBooks) -> Place:
+    first, second, *rest = await _tenders(sql, books.captured)
+    less = msgspec.structs.replace(first, captured=first.captured - 1)
+    more = msgspec.structs.replace(second, captured=second.captured + 1)
+    await _set_tenders(sql, books.captured, [less, more, *rest])
+    return of_payment(books.captured)
+
+
+@found_as(ViolationKind.TENDERS_WRONG)
+async def tender_dropped(sql: asyncpg.Connection, books: BusyBooks) -> Place:
+    *rest, _last = await _tenders(sql, books.captured)
+    await _set_tenders(sql, books.captured, rest)
+    return of_payment(books.captured)
+
+
+async def _tenders(sql: asyncpg.Connection, payment: bytes) -> list[Tender]:
+    stored = await sql.fetchval("SELECT tenders FROM payment WHERE id = $1", payment)
+    return msgspec.msgpack.decode(stored, type=list[Tender])
+
+
+async def _set_tenders(sql: asyncpg.Connection, payment: bytes, tenders: list[Tender]) -> None:
+    await sql.execute("UPDATE payment SET tenders = $2 WHERE id = $1", payment, msgspec.msgpack.encode(tenders))

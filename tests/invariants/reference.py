@@ -183,7 +183,9 @@ class Reference:
             earlier = self.orders[order]
             if earlier is None:
                 raise RefusedError("order_cancelled", "order_no")
-            is_paid = self.sales[earlier].state in ("authorized", "captured")
+            paid = self.sales[earlier]
+            has_lapsed = paid.state == "authorized" and self.now >= paid.ends_at
+            is_paid = paid.state in ("authorized", "captured", "partially_refunded") and not has_lapsed
             raise RefusedError("order_already_paid" if is_paid else "order_number_used", "order_no")
         if asked.device_no is None:
             raise RefusedError("pay_code_wrong", "pay_code")

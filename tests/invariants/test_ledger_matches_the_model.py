@@ -12,8 +12,8 @@ from tests.invariants.database_books import DatabaseBooks, running_ledger
 from tests.invariants.ledger_machine import ComparedBooks, ComparedPaperBooks, LedgerMachine
 from tests.ledger.proof import prove_books
 
-PAPER_EXAMPLES = 150
-DATABASE_EXAMPLES = 35  # with each number of lanes
+PAPER_EXAMPLES = 100
+DATABASE_EXAMPLES = 30  # with each number of lanes
 STEPS_EACH = 40
 
 BASE = settings(

@@ -50,13 +50,12 @@ async def test_what_falls_due_is_done_before_the_answer(api: Api) -> None:
     assert (await api.get(longer))["status"] == "authorized"
     assert await api.sql.fetchval("SELECT sum(debits_pending) FROM payer") == 500
 
-    before = await api.get(paid)
     await advance(api, DAY_S)
-    after = await api.get(paid)
-    assert (before["clearing_status"], after["clearing_status"]) == ("uncleared", "published")
+    settled = await api.get(paid)
+    assert settled["clearing_status"] == "published"
     listed = (await api.get("/v1/clearing/files", caller="bank-0")).items
-    assert {manifest["cycle"] for manifest in listed} == {before["cycle"]}
-    assert str((await api.get(await api.paid()))["business_date"]) > str(before["business_date"])
+    assert settled["cycle"] in {manifest["cycle"] for manifest in listed}
+    assert str((await api.get(await api.paid()))["business_date"]) > str(settled["business_date"])
 
 
 async def test_clock_moves_once_a_key(api: Api) -> None:
