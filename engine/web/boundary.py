@@ -8,7 +8,6 @@ from typing import Final
 
 import structlog
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDictProxy
 
 from engine.codes.http_signature import (
@@ -192,7 +191,7 @@ async def _read_whole(request: web.Request) -> bytes:
     """The body, as its digest is over it: no coding is undone on the way.
 
     Raises:
-        HTTPException: it is coded, too large, too slow, or not framed as HTTP frames it.
+        HTTPException: it is coded, too large, or does not come to its end.
         ConnectionError: the client went away before it had sent all of it.
     """
     if "Content-Encoding" in request.headers:
@@ -204,8 +203,6 @@ async def _read_whole(request: web.Request) -> bytes:
             return await request.read()
     except TimeoutError:
         raise web.HTTPRequestTimeout from None
-    except HttpProcessingError:
-        raise web.HTTPBadRequest from None
 
 
 def _has_gone(request: web.Request) -> bool:

@@ -11,7 +11,7 @@ from engine.core.ids import CallerId, IdKind, kind_number
 from engine.store.faults import Fault
 from engine.store.reads import Reads
 
-FRESH_S: Final = 5.0  # a suspended key is refused after twice this at the latest; a suspended merchant by the lane at once
+FRESH_S: Final = 5.0  # a suspended key is refused after twice this at the latest
 KEYS_MAX: Final = 100_000
 KEY_PLACE: Final = "caller_key.secret"
 

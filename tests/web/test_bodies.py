@@ -253,9 +253,12 @@ async def test_body_that_trickles_in_is_not_waited_for(city: Api, monkeypatch: p
     assert b" 408 " in (await city.exchange(head)).partition(b"\r\n")[0]
 
 
-async def test_body_in_broken_pieces_is_a_bad_request(city: Api) -> None:
-    head = b"POST /v1/payments HTTP/1.1\r\nHost: engine\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n"
-    assert b" 400 " in (await city.exchange(head, b"zz\r\n\r\n")).partition(b"\r\n")[0]
+@pytest.mark.parametrize(
+    "framing", [b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\nzz\r\n", b"Content-Length: -1\r\n\r\n{"]
+)
+async def test_body_that_is_not_framed_as_http_frames_it_is_a_bad_request(city: Api, framing: bytes) -> None:
+    head = b"POST /v1/payments HTTP/1.1\r\nHost: engine\r\n"
+    assert b" 400 " in (await city.exchange(head + framing)).partition(b"\r\n")[0]
 
 
 async def test_body_of_a_get_is_signed_like_any_other(city: Api) -> None:
