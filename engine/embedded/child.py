@@ -14,6 +14,7 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def main(argv: list[str]) -> None:
+    """Become the server: enter the folder, drop rights, tie this life to the parent's, and exec."""
     parent_pid, uid, gid, death_signal = (int(number) for number in argv[:4])
     folder, program, *arguments = argv[4:]
     libc = ctypes.CDLL(None, use_errno=True)

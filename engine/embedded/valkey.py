@@ -96,7 +96,7 @@ class EmbeddedValkey(EmbeddedServer):
             identity=identity,
         )
 
-    def _command(self, program: Path, identity: Identity, sockets: Path) -> Sequence[str]:  # noqa: ARG002
+    def _command(self, program: Path, identity: Identity, sockets: Path) -> Sequence[str]:  # noqa: ARG002  every server takes its identity; this one runs as it was started
         end_all_in(sockets)  # one that is still ending would remove the socket of the next
         settings = {**SETTINGS, **self._extra_settings, "unixsocket": str(sockets / self.socket_name)}
         arguments = [part for name, value in settings.items() for part in (f"--{name}", value)]
