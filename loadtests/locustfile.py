@@ -32,7 +32,7 @@ def _find_sandbox(environment: Environment, **_: object) -> None:
         environment.host = guide.base_url
 
 
-events.init.add_listener(_find_sandbox)
+events.init.add_listener(_find_sandbox)  # type: ignore[no-untyped-call]  # locust has no types here
 
 
 class PharmacyUser(FastHttpUser):
