@@ -225,6 +225,10 @@ def parse_signature(
     if not signature_input or not signature:
         return Refusal.SIGNATURE_MISSING
     covered = _cover(request)
+    own = _OWN_INPUT.fullmatch(signature_input)
+    own_signature = _BYTES_MEMBER.fullmatch(signature) if own is not None else None
+    if own is not None and own_signature is not None and covered is not None:
+        return _parse_own(own, own_signature, covered)
     inputs = _members(_INPUT_MEMBER, signature_input)
     signatures = _members(_BYTES_MEMBER, signature)
     if covered is None or inputs is None or signatures is None or inputs.keys() != signatures.keys():
@@ -318,6 +322,11 @@ _DELIMITER: Final = r"(?:\Z|[ \t]*+,[ \t]*+(?!\Z))"
 _COMPONENT: Final = rf'"{_CHARACTERS}"{_PARAMETERS}'
 # Groups: label, the value of "@signature-params", components, parameters.
 _INPUT_MEMBER: Final = re.compile(rf"({_KEY})=(\(((?:{_COMPONENT}(?: {_COMPONENT})*+)?+)\)({_PARAMETERS})){_DELIMITER}")
+_NAME: Final = rf"([ !#-\[\]-~]{{1,{NAME_LENGTH_MAX}}})"
+_OWN_INPUT: Final = re.compile(
+    rf"({_KEY})=(\(((?:{_COMPONENT}(?: {_COMPONENT})*+)?+)\)"
+    rf';created=({_INTEGER});keyid="{_NAME}";nonce="{_NAME}";alg="({"|".join(_ALGORITHMS)})")'
+)
 _BYTES_MEMBER: Final = re.compile(rf"({_KEY})=:({_BASE64}):{_DELIMITER}")
 _PARAMETER: Final = re.compile(rf';({_KEY})=(?:"({_CHARACTERS})"|({_INTEGER}))')
 _ESCAPED: Final = re.compile(r'\\(["\\])')
@@ -383,6 +392,22 @@ def _parse_parameters(text: str, base: bytes, signature: bytes) -> ParsedSignatu
         expires=int(values["expires"]) if "expires" in values else None,
         base=base,
         signature=signature,
+    )
+
+
+def _parse_own(own: re.Match[str], own_signature: re.Match[str], covered: tuple[str, str]) -> ParsedSignature | Refusal:
+    """The signature as our own client spells it, in a third of the time; what it says is what the parser would say."""
+    components, lines = covered
+    if own[1] != own_signature[1] or own[3] != components:
+        return Refusal.SIGNATURE_INVALID
+    return ParsedSignature(
+        keyid=own[5],
+        algorithm=_ALGORITHMS[own[7]],
+        nonce=own[6],
+        created=int(own[4]),
+        expires=None,
+        base=f'{lines}"@signature-params": {own[2]}'.encode(),
+        signature=binascii.a2b_base64(own_signature[2]),
     )
 
 

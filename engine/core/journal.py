@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from struct import Struct
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from engine.core.calendar import CycleNumber
 
@@ -50,6 +50,10 @@ class EventRow(NamedTuple):
     body: bytes
 
 
+PostingColumns: TypeAlias = tuple[date, int, int, int, int, int, int, bytes, int, int, bytes, bytes, int]
+EventColumns: TypeAlias = tuple[date, int, int, int, int, int, bytes, datetime, bytes]
+
+
 class BatchHeader(NamedTuple):
     """What a batch's hash covers beside its rows."""
 
@@ -65,7 +69,9 @@ def microseconds(instant: datetime) -> int:
     return (instant - _EPOCH) // _MICROSECOND
 
 
-def batch_hash(prev: bytes, header: BatchHeader, postings: Sequence[PostingRow], events: Sequence[EventRow]) -> bytes:
+def batch_hash(
+    prev: bytes, header: BatchHeader, postings: Sequence[PostingColumns], events: Sequence[EventColumns]
+) -> bytes:
     """The link that follows *prev*: SHA-256 over *prev*, the header and every column of every row, in order of n."""
     parts = [
         prev,
@@ -79,15 +85,13 @@ def batch_hash(prev: bytes, header: BatchHeader, postings: Sequence[PostingRow],
             len(events),
         ),
     ]
-    parts.extend(
-        [
-            _POSTING(p.n, p.event, p.cycle, p.region, p.payment, p.phase, p.kind, p.debit, p.credit, p.amount)
-            for p in postings
-        ]
-    )
-    for event in events:
-        parts.append(_EVENT(event.n, event.kind, event.region, event.payment, microseconds(event.at), len(event.body)))
-        parts.append(event.body)
+    parts += [
+        _POSTING(n, event, cycle, region, payment, phase, kind, debit, credit, amount)
+        for _, _, _, n, event, cycle, region, payment, phase, kind, debit, credit, amount in postings
+    ]
+    for _, _, _, n, kind, region, payment, at, body in events:
+        parts.append(_EVENT(n, kind, region, payment, microseconds(at), len(body)))
+        parts.append(body)
     return hashlib.sha256(b"".join(parts)).digest()
 
 

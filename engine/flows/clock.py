@@ -38,6 +38,10 @@ class IdSource:
         """A new trace id: 32 hex digits (W3C Trace Context, section 3.2.2.3)."""
         return os.urandom(16).hex()
 
+    def span_id(self) -> str:
+        """A new span id: 16 hex digits (W3C Trace Context, section 3.2.2.4)."""
+        return os.urandom(8).hex()
+
     def nonce(self) -> bytes:
         """Twelve fresh bytes for sealing a field."""
         return os.urandom(12)

@@ -13,6 +13,8 @@ from redis.exceptions import RedisError
 
 KEEP_S: Final = 600  # a signature is good for 300 s before and after it was made
 GENERATION_MAX: Final = 400_000  # about 40 MB each; when one is full the oldest is let go early
+TELL_S: Final = 0.01  # what nobody waits for is told in company
+TELL_COUNT: Final = 100
 _CLAIM: Final = """
 local fresh = {}
 for i, key in ipairs(KEYS) do
@@ -36,6 +38,7 @@ class NonceGuard:
         self._turned_at_s = 0.0
         self._waiting: list[tuple[str, asyncio.Future[bool] | None]] = []
         self._flush: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self.is_degraded = valkey is None
 
     def is_fresh_here(self, keyid: str, nonce: str, *, now_s: float) -> bool:
@@ -51,26 +54,37 @@ class NonceGuard:
 
     def tell(self, keyid: str, nonce: str) -> None:
         """Let the others know, without waiting."""
-        self._enqueue(keyid, nonce, None)
+        if self._claim is None:
+            return
+        self._waiting.append((f"nonce:{keyid}:{nonce}", None))
+        if len(self._waiting) >= TELL_COUNT:
+            self._flush_now()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(TELL_S, self._flush_now)
 
     async def is_fresh_anywhere(self, keyid: str, nonce: str) -> bool:
         """True unless another process has seen the nonce, as far as Valkey knows."""
-        if self._valkey is None:
+        if self._claim is None:
             return True
         answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._enqueue(keyid, nonce, answer)
+        self._waiting.append((f"nonce:{keyid}:{nonce}", answer))
+        self._flush_now()
         return await answer
 
     async def close(self) -> None:
         """Tell what is left to tell."""
+        if self._waiting:
+            self._flush_now()
+        if self._timer is not None:
+            self._timer.cancel()
         if self._flush is not None:
             await self._flush
 
-    def _enqueue(self, keyid: str, nonce: str, answer: "asyncio.Future[bool] | None") -> None:
-        """Gather what this turn of the loop brings, so that Valkey is asked once for all of it."""
-        if self._claim is None:
-            return
-        self._waiting.append((f"nonce:{keyid}:{nonce}", answer))
+    def _flush_now(self) -> None:
+        """Ask Valkey once for everything that waits."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         if self._flush is None or self._flush.done():
             self._flush = asyncio.get_running_loop().create_task(self._flush_all())
 

@@ -215,8 +215,10 @@ class Lane:
                 await session.roll_back()
                 self._later(waiting)
                 return []
-            row = await session.read_books(wanted_by(claims))
-            seen = seen_of(row, last_now=self._now)
+            wanted = wanted_by(claims)
+            row = await session.read_books(wanted)
+            earlier = await session.read_earlier(wanted.lost_claims) if wanted.lost_claims else []
+            seen = seen_of(row, earlier, last_now=self._now)
             if seen.control.business_date != session.business_date:
                 session.business_date = seen.control.business_date
                 await session.roll_back()

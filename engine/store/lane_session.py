@@ -21,7 +21,7 @@ LANE_LOCK_CLASS: Final = 7_201  # of the advisory locks; any number that nothing
 LANE_ID_MAX: Final = 1_000
 LEAVE_S: Final = 5.0
 SILENCE_S_MAX: Final = 30.0  # a network that died without a word is noticed by nothing else on our side
-_PREPARED: Final = ("lock_and_claim", "read_books", "write_books")
+_PREPARED: Final = ("lock_and_claim", "read_books", "read_earlier", "write_books")
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -167,11 +167,16 @@ class LaneSession:
                 wanted.merchants,
                 wanted.terminals,
                 wanted.refunds,
-                wanted.lost_claims,
             )
         if row is None:
             raise StoreUnavailable("the books are not set up: no control row")
         return row
+
+    async def read_earlier(self, lost_claims: Sequence[AnswerKey]) -> list[asyncpg.Record]:
+        """S2 again, for keys that were used before: caller, operation, key, body of the event that answered it."""
+        with translated():
+            rows: list[asyncpg.Record] = await self._prepared["read_earlier"].fetch(lost_claims)
+        return rows
 
     async def write_books(self, write: LaneWrite) -> None:
         """S3: everything at once.

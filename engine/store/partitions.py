@@ -14,6 +14,7 @@ from engine.store.sql import load_queries
 DAYS_AHEAD: Final = 14
 MONTHS_AHEAD: Final = 2
 CODE_DAYS_KEPT: Final = 2
+CODE_DAYS_AHEAD: Final = 3  # every batch looks for its codes, and pays for each partition that there is
 STEPS_PER_DAY: Final = 86_400 // 30  # a code's step is thirty seconds
 
 FILL_INSERT_ONLY: Final = 100
@@ -34,7 +35,7 @@ class Partition(msgspec.Struct, frozen=True):
 
 
 def partitions_for(now: datetime) -> Iterator[Partition]:
-    """What must exist at *now*: two months of payments ahead, fourteen days of everything kept by day."""
+    """What must exist at *now*: two months of payments, fourteen days of the journal, three of code uses."""
     today = business_date_at(now)
     first = today.replace(day=1)
     for _ in range(MONTHS_AHEAD + 1):
@@ -44,17 +45,16 @@ def partitions_for(now: datetime) -> Iterator[Partition]:
         first = after
     for ahead in range(-1, DAYS_AHEAD + 1):
         yield from partitions_of_day(today + timedelta(days=ahead))
+    for ahead in range(-1, CODE_DAYS_AHEAD + 1):
+        yield _code_uses_of(today + timedelta(days=ahead))
 
 
 def partitions_of_day(day: date) -> Iterator[Partition]:
-    """What must exist before a business date is opened, and the code uses of that calendar day in UTC."""
+    """What must exist before a business date is opened."""
     after = day + timedelta(days=1)
     for parent in ("posting", "event"):
         name = f"{parent}_{day:%Y%m%d}"
         yield Partition(parent, name, "business_date", day.isoformat(), after.isoformat(), FILL_INSERT_ONLY)
-    step = _midnight_step(day)
-    name = f"code_use_{day:%Y%m%d}"
-    yield Partition("code_use", name, "step", str(step), str(step + STEPS_PER_DAY), FILL_INSERT_ONLY)
 
 
 async def ensure_partitions(connection: AnyConnection, now: datetime) -> int:
@@ -85,6 +85,13 @@ async def drop_old_code_uses(connection: AnyConnection, now: datetime) -> int:
         await connection.execute(row["detach"])
         await connection.execute(row["drop"])
     return len(rows)
+
+
+def _code_uses_of(day: date) -> Partition:
+    """The code uses of a calendar day in UTC."""
+    step = _midnight_step(day)
+    name = f"code_use_{day:%Y%m%d}"
+    return Partition("code_use", name, "step", str(step), str(step + STEPS_PER_DAY), FILL_INSERT_ONLY)
 
 
 def _by_month(parent: str, key: str, first: date, after: date, fill: int) -> Partition:

@@ -136,7 +136,7 @@ async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse
     match = _TRACEPARENT.fullmatch(traceparent) if traceparent is not None else None
     trace_id = match[1] if match is not None else node.ids.trace_id()
     request[TRACE_ID] = trace_id
-    request[TRACEPARENT] = f"00-{trace_id}-{node.ids.trace_id()[:16]}-01"
+    request[TRACEPARENT] = f"00-{trace_id}-{node.ids.span_id()}-01"
     try:
         response = await handler(request)
     except Refused as refused:

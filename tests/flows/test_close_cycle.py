@@ -222,7 +222,7 @@ async def _decided(session: LaneSession, command: AnyCommand) -> LaneWrite:
     await session.hold()
     claims, _ = sort_claims([entry], await session.lock_and_claim(claim_rows([entry])))
     row = await session.read_books(wanted_by(claims))
-    books = Books(seen_of(row, last_now=datetime.min.replace(tzinfo=UTC)))
+    books = Books(seen_of(row, [], last_now=datetime.min.replace(tzinfo=UTC)))
     decide_all(claims, books)
     return write_of(books, lane=session.lane, seq=session.seq + 1, prev=session.head)
 

@@ -24,7 +24,7 @@ class MissingStandby:
     """A server that wants a standby's confirmation for each commit, and has none."""
 
     def __init__(self, sql: asyncpg.Connection) -> None:
-        """Everything that *sql* itself commits is local."""
+        """Said over a connection that commits nothing, or only locally."""
         self._sql = sql
 
     async def demand(self) -> None:
@@ -50,12 +50,16 @@ class MissingStandby:
 
 
 @pytest.fixture
-async def standby(sql: asyncpg.Connection) -> AsyncIterator[MissingStandby]:
-    """A standby that a test can miss. The server is as before afterwards."""
+async def standby(dsn: str, sql: asyncpg.Connection) -> AsyncIterator[MissingStandby]:
+    """A standby that a test can miss. Whatever becomes of the test, the server is as before afterwards."""
     await sql.execute("SET synchronous_commit = local")
-    standby = MissingStandby(sql)
+    connection = await asyncpg.connect(dsn, server_settings={"synchronous_commit": "local"})
+    standby = MissingStandby(connection)
     yield standby
-    await standby.release()
+    connection.terminate()
+    connection = await asyncpg.connect(dsn)
+    await MissingStandby(connection).release()
+    await connection.close()
 
 
 async def test_commit_waits_for_the_standby_longer_than_a_statement_may_take(

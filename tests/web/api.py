@@ -20,7 +20,7 @@ from engine.codes.http_signature import CoveredRequest, HmacKey, SigningKey, con
 from engine.codes.keys import FIELD_KEY_ID, Keyring
 from engine.codes.pay_code import device_key, pay_code_at
 from engine.core.calendar import CycleNumber
-from engine.core.ids import CallerId, IdKind, id_text, shard_of
+from engine.core.ids import CallerId, IdKind, id_text, make_id, shard_of
 from engine.flows.clock import Clock
 from engine.ledger.router import Ledger
 from engine.settings import Settings, master_secret
@@ -29,7 +29,7 @@ from engine.web.callers import KEY_PLACE
 from engine.web.node import Node
 from engine.wiring import Addresses, open_node, open_server
 from engine.workers.timetable import close_and_publish
-from tests.builders import World, a_world, an_id
+from tests.builders import REGION, World, a_world, an_id
 
 SECRET = base64.b64encode(bytes(range(32))).decode()
 ED25519_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -279,6 +279,11 @@ def credentials(caller: str) -> Credentials:
 def a_key() -> str:
     """An idempotency key that nobody has used."""
     return secrets.token_urlsafe(9)
+
+
+def nobodys_id(kind: IdKind) -> str:
+    """A well-formed id that names nothing; always the same, for it may be part of a test's name."""
+    return id_text(make_id(kind, at_ms=1_795_000_000_000, shard=7, region=REGION, entropy=2**43 + kind))
 
 
 def bank_number(bank: int) -> str:

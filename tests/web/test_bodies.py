@@ -107,11 +107,39 @@ async def test_json_that_is_no_object_is_refused(city: Api, content: bytes) -> N
     assert (await send_raw(city, content)).refused == (400, "field-invalid")
 
 
-@pytest.mark.parametrize("second", ['"amount"', '"\\u0061mount"'])
-async def test_field_that_is_given_twice_is_refused(city: Api, second: str) -> None:
-    twice = msgspec.json.encode(city.payment())[:-1] + f",{second}:500}}".encode()
-    reply = await send_raw(city, twice)
-    assert (reply.refused, reply.pointers) == ((400, "duplicate-field"), ["/amount"])
+@pytest.mark.parametrize(
+    ("pointer", "twice"),
+    [
+        ("/amount", '"amount":500'),
+        ("/amount", '"\\u0061mount":500'),
+        ("/capture", '"capture":false,"capture":true'),
+        ("/capture", '"capture":true,"capture":false'),
+        ("/hold_s", '"hold_s":60,"hold_s":null'),
+        ("/hold_s", '"hold_s":null,"hold_s":900'),
+        ("/description", '"description":"a:b","description":null'),
+        ("/description", '"description":"x" , "description" : "x"'),
+    ],
+)
+async def test_field_that_is_given_twice_is_refused(city: Api, pointer: str, twice: str) -> None:
+    content = msgspec.json.encode(city.payment())[:-1] + f",{twice}}}".encode()
+    reply = await send_raw(city, content)
+    assert (reply.refused, reply.pointers) == ((400, "duplicate-field"), [pointer])
+
+
+@pytest.mark.parametrize(
+    ("operation", "content"),
+    [
+        ("capture", b'{"amount":100,"amount":500}'),
+        ("capture", b'{"amount":100,"amount":null}'),
+        ("capture", b'{"final":false,"final":true}'),
+        ("refunds", b'{"refund_no":"R","amount":1,"reason":"x","reason":null}'),
+    ],
+)
+async def test_field_that_is_given_twice_in_a_change_is_refused(city: Api, operation: str, content: bytes) -> None:
+    payment = await city.paid(capture=operation != "capture")
+    before = (await city.get(payment)).json
+    assert (await city.post(f"{payment}/{operation}", content)).refused == (400, "duplicate-field")
+    assert (await city.get(payment)).json == before
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,7 @@ import pytest
 
 from engine.core.ids import IdKind, id_text
 from engine.store.rows import remembered_of
-from tests.builders import an_id
-from tests.web.api import Api, a_key
+from tests.web.api import Api, a_key, nobodys_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -38,10 +37,10 @@ async def test_who_may_not(city: Api, caller: str, operation: str) -> None:
 @pytest.mark.parametrize(
     "card",
     [
-        id_text(an_id(IdKind.CARD)),
-        id_text(an_id(IdKind.PAYMENT)),
-        id_text(an_id(IdKind.CARD)).upper(),
-        id_text(an_id(IdKind.CARD))[:-1],
+        nobodys_id(IdKind.CARD),
+        nobodys_id(IdKind.PAYMENT),
+        nobodys_id(IdKind.CARD).upper(),
+        nobodys_id(IdKind.CARD)[:-1],
         "card_%00",
         "1",
     ],

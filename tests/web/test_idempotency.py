@@ -5,15 +5,14 @@ import asyncio
 import msgspec
 import pytest
 
-from engine.core.ids import IdKind, id_text
-from tests.builders import an_id
-from tests.web.api import PERSONAL_ACCOUNT, Api, Json, Reply, a_key
+from engine.core.ids import IdKind
+from tests.web.api import PERSONAL_ACCOUNT, Api, Json, Reply, a_key, nobodys_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PAY = "/v1/payments"
-NO_PAYMENT = f"{PAY}/{id_text(an_id(IdKind.PAYMENT))}"
-NO_CARD = f"/v1/cards/{id_text(an_id(IdKind.CARD))}"
+NO_PAYMENT = f"{PAY}/{nobodys_id(IdKind.PAYMENT)}"
+NO_CARD = f"/v1/cards/{nobodys_id(IdKind.CARD)}"
 REUSED = (422, "idempotency-key-reused")
 
 

@@ -4,10 +4,9 @@ import asyncio
 
 import pytest
 
-from engine.core.ids import IdKind, id_text
+from engine.core.ids import IdKind
 from engine.web.lists import FILTER_CHARS_MAX, LIMIT_DEFAULT, LIMIT_MAX
-from tests.builders import an_id
-from tests.web.api import Api, a_key
+from tests.web.api import Api, a_key, nobodys_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -33,9 +32,9 @@ async def test_limit_out_of_its_bounds_is_refused(city: Api, limit: str) -> None
         "",
         "x",
         "%00",
-        id_text(an_id(IdKind.REFUND)),
-        id_text(an_id(IdKind.PAYMENT)).upper(),
-        id_text(an_id(IdKind.PAYMENT))[:-1],
+        nobodys_id(IdKind.REFUND),
+        nobodys_id(IdKind.PAYMENT).upper(),
+        nobodys_id(IdKind.PAYMENT)[:-1],
     ],
 )
 async def test_cursor_of_something_else_is_refused(city: Api, cursor: str) -> None:

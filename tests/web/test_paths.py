@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.core.ids import IdKind, id_text
+from engine.core.ids import IdKind
 from engine.web.app import ROUTES, SANDBOX_ROUTES, Route
-from tests.builders import an_id
-from tests.web.api import Api, Json, open_api
+from tests.web.api import Api, Json, nobodys_id, open_api
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -44,7 +43,7 @@ async def test_another_merchants_payment_does_not_exist(city: Api, method: str, 
 async def test_merchants_paths_do_not_exist_for_others(
     city: Api, method: str, target: str, body: Json, caller: str
 ) -> None:
-    payment = f"/v1/payments/{id_text(an_id(IdKind.PAYMENT))}"
+    payment = f"/v1/payments/{nobodys_id(IdKind.PAYMENT)}"
     assert await call(city, method, target.format(payment=payment), body, caller) == NOT_FOUND
 
 
@@ -57,10 +56,10 @@ async def test_banks_paths_do_not_exist_for_others(city: Api, target: str, calle
 @pytest.mark.parametrize(
     "payment",
     [
-        id_text(an_id(IdKind.PAYMENT)),
-        id_text(an_id(IdKind.REFUND)),
-        id_text(an_id(IdKind.PAYMENT)).upper(),
-        id_text(an_id(IdKind.PAYMENT)) + "0",
+        nobodys_id(IdKind.PAYMENT),
+        nobodys_id(IdKind.REFUND),
+        nobodys_id(IdKind.PAYMENT).upper(),
+        nobodys_id(IdKind.PAYMENT) + "0",
         "pay_" + "z" * 26,
         "pay_%FF",
         "%00",

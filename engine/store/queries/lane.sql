@@ -78,7 +78,7 @@ SELECT s.n, s.payer, s.payer IS NULL OR l.id IS NOT NULL AS is_locked, k.n IS NO
 -- S2: everything a batch has to know, with a snapshot taken after its locks were held. A row is looked up for each key,
 -- never joined: a join may be planned to read the whole of a table that was empty when the plan was made.
 -- $1 payers uuid[], $2 payments uuid[], $3 orders order_key[], $4 codes code_use[], $5 devices bigint[],
--- $6 merchants uuid[], $7 terminals terminal[], $8 refunds refund_key[], $9 lost claims answer_key[]
+-- $6 merchants uuid[], $7 terminals terminal[], $8 refunds refund_key[]
 WITH orders AS MATERIALIZED (
     SELECT o.*
       FROM unnest($3::order_key[]) k,
@@ -108,16 +108,19 @@ SELECT c.business_date, c.cycle, c.cutoff_at, c.published_cycle, c.sandbox_offse
                               LIMIT 1) y) AS terminals,
        ARRAY(SELECT y.found FROM unnest($8::refund_key[]) i,
                     LATERAL (SELECT (x.payment, x.refund_no)::refund_key AS found FROM refund x
-                              WHERE x.payment = i.payment AND x.refund_no = i.refund_no LIMIT 1) y) AS refunds,
-       ARRAY(SELECT y.found FROM unnest($9::answer_key[]) i,
-                    LATERAL (SELECT (a.caller, a.operation, a.key,
-                                     (SELECT e.body FROM event e
-                                       WHERE e.business_date = a.business_date AND e.lane = a.lane
-                                         AND e.seq = a.seq AND e.n = a.n))::remembered AS found
-                               FROM answer a
-                              WHERE a.caller = i.caller AND a.operation = i.operation AND a.key = i.key
-                              LIMIT 1) y) AS earlier
+                              WHERE x.payment = i.payment AND x.refund_no = i.refund_no LIMIT 1) y) AS refunds
   FROM control c;
+
+-- name: read_earlier
+-- The answers that keys were used for before; read apart, since it opens every partition of events and is seldom needed.
+-- $1 lost claims answer_key[]
+SELECT a.caller, a.operation, a.key, e.body
+  FROM unnest($1::answer_key[]) i,
+       LATERAL (SELECT x.* FROM answer x
+                 WHERE x.caller = i.caller AND x.operation = i.operation AND x.key = i.key LIMIT 1) a,
+       LATERAL (SELECT x.body FROM event x
+                 WHERE x.business_date = a.business_date AND x.lane = a.lane AND x.seq = a.seq AND x.n = a.n
+                 LIMIT 1) e;
 
 -- name: write_books
 -- S3: all that a batch decided. The CTEs run in the order in which the final SELECT counts them; one write a row.
