@@ -4,7 +4,7 @@ import hashlib
 
 import msgspec
 
-from engine.codes.pay_code import PayCode, device_key, judge_pay_code, parse_pay_code
+from engine.codes.pay_code import device_key, judge_pay_code, parse_pay_code
 from engine.core.commands import Authorize
 from engine.core.ids import SHARD_COUNT, CallerId, IdKind, PaymentId, region_of
 from engine.core.refusals import Refusal
@@ -49,7 +49,10 @@ def authorize_command(
     device_no = None
     step = 0
     refresh = 0
-    if isinstance(code, PayCode):
+    if isinstance(code, Refusal):
+        refusal: Refusal | None = code
+        digest = _digest(wish.pay_code)
+    else:
         key_id = code.key_id if code.key_id is not None else KEY_ID
         verdict = judge_pay_code(code, device_key(device_master, key_id, code.device_no), arrived_s)
         refusal = verdict if isinstance(verdict, Refusal) else None
@@ -57,9 +60,6 @@ def authorize_command(
             device_no, refresh = code.device_no, code.refresh
         step = verdict if not isinstance(verdict, Refusal) else 0
         digest = _digest(code.text)
-    else:
-        refusal = code
-        digest = _digest(wish.pay_code)
     shard = device_no // DEVICES_PER_SHARD % SHARD_COUNT if device_no is not None else 0
     return Authorize(
         caller=caller,

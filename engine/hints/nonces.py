@@ -17,11 +17,14 @@ TELL_S: Final = 0.01  # what nobody waits for is told in company
 TELL_COUNT: Final = 100
 _CLAIM: Final = """
 local fresh = {}
-for i, key in ipairs(KEYS) do
-    fresh[i] = redis.call('SET', key, '', 'NX', 'EX', ARGV[1]) and 1 or 0
+for key in string.gmatch(ARGV[2], '[^\\n]+') do
+    fresh[#fresh + 1] = redis.call('SET', key, '', 'NX', 'EX', ARGV[1]) and '1' or '0'
 end
-return fresh
+return table.concat(fresh)
 """
+"""All keys are one argument, a line each, and all answers one string: hardly any work here for each of them."""
+
+_FRESH: Final = ord("1")
 
 log = structlog.get_logger("engine.hints")
 
@@ -92,9 +95,9 @@ class NonceGuard:
         assert self._claim is not None
         while self._waiting:
             batch, self._waiting = self._waiting, []
-            fresh = [1] * len(batch)
+            fresh = b"1" * len(batch)
             try:
-                fresh = await self._claim(keys=[key for key, _ in batch], args=[KEEP_S])
+                fresh = await self._claim(args=[KEEP_S, "\n".join([key for key, _ in batch])])
                 self.is_degraded = False
             except (RedisError, OSError) as error:
                 if not self.is_degraded:
@@ -103,4 +106,4 @@ class NonceGuard:
             finally:  # whatever happens, nobody waits for ever for a hint
                 for (_, answer), is_fresh in zip(batch, fresh, strict=True):
                     if answer is not None and not answer.done():
-                        answer.set_result(bool(is_fresh))
+                        answer.set_result(is_fresh == _FRESH)

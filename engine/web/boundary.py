@@ -12,7 +12,6 @@ from multidict import CIMultiDictProxy
 
 from engine.codes.http_signature import (
     CoveredRequest,
-    ParsedSignature,
     check_age,
     check_content_digest,
     parse_idempotency_key,
@@ -84,7 +83,7 @@ async def authenticate(request: web.Request, node: Node, *, is_money: bool) -> N
         idempotency_key=_joined(headers, "Idempotency-Key"),
     )
     parsed = parse_signature(covered, _joined(headers, "Signature-Input"), _joined(headers, "Signature"))
-    if not isinstance(parsed, ParsedSignature):
+    if isinstance(parsed, Refusal):
         raise Refused(parsed)
     caller = await node.callers.find(parsed.keyid)
     now_s = node.clock.wall_s()

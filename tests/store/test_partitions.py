@@ -33,11 +33,21 @@ def of(parent: str, now: datetime = NOON) -> list[Partition]:
 
 
 def test_everything_that_grows_by_the_day_is_there_from_yesterday_for_two_weeks() -> None:
-    for parent in ("posting", "event", "code_use"):
+    for parent in ("posting", "event"):
         parts = of(parent)
         assert len(parts) == 1 + 1 + DAYS_AHEAD
         assert parts[0].name == f"{parent}_20261229"
         assert parts[-1].name == f"{parent}_20270113"
+
+
+def test_code_uses_are_there_from_yesterday_for_three_days() -> None:
+    assert [part.name for part in of("code_use")] == [
+        "code_use_20261229",
+        "code_use_20261230",
+        "code_use_20261231",
+        "code_use_20270101",
+        "code_use_20270102",
+    ]
 
 
 def test_payments_and_refunds_are_there_for_this_month_and_two_more_over_the_turn_of_the_year() -> None:
@@ -59,8 +69,9 @@ def test_days_are_counted_from_the_business_date_which_begins_at_the_cut_over() 
 def test_bounds_are_those_of_the_kinds_of_keys() -> None:
     parts = {part.parent: part for part in partitions_of_day(date(2026, 12, 31))}
     assert (parts["posting"].lower, parts["posting"].upper) == ("2026-12-31", "2027-01-01")
-    step = int(datetime(2026, 12, 31, tzinfo=UTC).timestamp()) // 30
-    assert (parts["code_use"].lower, parts["code_use"].upper) == (str(step), str(step + STEPS_PER_DAY))
+    step = int(datetime(2026, 12, 29, tzinfo=UTC).timestamp()) // 30
+    codes = of("code_use")[0]
+    assert (codes.lower, codes.upper) == (str(step), str(step + STEPS_PER_DAY))
     (december, *_) = of("payment")
     first_ms = int(datetime(2026, 12, 1, tzinfo=UTC).timestamp()) * 1000
     assert december.lower == str(UUID(int=first_ms << 80))
@@ -115,7 +126,7 @@ async def test_makers_at_once_do_not_get_into_each_others_way(dsn: str, sql: asy
 
 async def test_old_codes_go_while_codes_are_used(dsn: str, sql: asyncpg.Connection) -> None:
     """Two days are kept. The transaction that uses a code is waited for, and others use theirs meanwhile."""
-    now = await sql.fetchval("SELECT clock_timestamp() + interval '5 days'")
+    now = await sql.fetchval("SELECT clock_timestamp() + interval '3 days'")
     step = int(now.timestamp()) // 30
     dropper = await connect(dsn, READ_SETTINGS, application_name="dropper")
     other = await connect(dsn, IMPATIENT, application_name="other")
