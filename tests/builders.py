@@ -82,7 +82,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
             code_digest=f"{card}.{step}.{refresh}" if step is not None else f"code-{unique}",
             code_refusal=code_refusal,
             device_no=self.device_no(card),
-            code_step=step if step is not None else int(time.time()) // 30 + unique % 20_000,
+            code_step=step if step is not None else int(time.time()) // 30 + unique % 8_000,
             code_refresh=refresh,
             order_no=order_no if order_no is not None else f"order-{unique}",
             amount=amount,

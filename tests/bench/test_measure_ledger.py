@@ -17,6 +17,7 @@ from engine.codes.pay_code import step_at
 from engine.embedded.postgres import EmbeddedPostgres
 from engine.flows.clock import Clock, IdSource
 from engine.flows.verify_books import verify_books
+from engine.settings import LANE_COUNT
 
 CARDS = 60
 COPIED_TABLES = ("answer", "order_ref", "code_use", "payment", "posting", "event", "batch")
@@ -78,7 +79,7 @@ async def test_copy_writes_the_rows_that_lanes_write(
     by_copy = await pictures(sql)
     assert by_copy == by_lanes
     assert await sql.fetchval("SELECT count(*) FROM batch") == sum(
-        -(-count // 7) for count in Counter(n % 256 % 4 for n in range(CARDS)).values()
+        -(-count // 7) for count in Counter(n % 256 % LANE_COUNT for n in range(CARDS)).values()
     )
 
 

@@ -5,6 +5,7 @@ import asyncio
 import asyncpg
 import pytest
 
+from engine.ledger import lane
 from engine.ledger.queue import Overloaded
 from engine.ledger.router import Ledger
 from engine.store.faults import Fenced, StoreUnavailable
@@ -79,3 +80,21 @@ async def test_lane_that_is_cancelled_leaves_nobody_waiting(dsn: str, sql: async
         await submit_all(ledger, [world.authorize(card=n) for n in (0, 1, 2, 3)])
     assert await sql.fetchval("SELECT count(*) FROM payment") == 4
     await prove_books(sql)
+
+
+async def test_command_that_was_put_off_is_answered_when_the_lane_ends(
+    dsn: str, sql: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lane, "REQUEUE_S", 3600.0)
+    world = await a_world(sql)
+    async with Wire(dsn).opened() as wire, sql.transaction():
+        await sql.execute("SELECT FROM payer WHERE id = $1 FOR UPDATE", world.cards[0])
+        ledger, running = await a_ledger(wire.dsn)
+        met = wire.hold("roll_back")
+        busy = asyncio.create_task(ledger.submit(world.authorize(card=0)))
+        await met.reached.wait()
+        met.open()
+        await ledger.submit(world.authorize(card=1))
+        running.cancel()
+        with pytest.raises(StoreUnavailable):
+            await busy

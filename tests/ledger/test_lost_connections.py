@@ -6,10 +6,10 @@ import asyncpg
 import pytest
 
 from engine.ledger import lane
-from engine.ledger.queue import Overloaded
+from engine.ledger.queue import Outcome, Overloaded
 from engine.ledger.router import WAIT_S
 from engine.store.connection import LANE_SETTINGS
-from engine.store.faults import Fenced, StoreUnavailable
+from engine.store.faults import Fenced, PoisonedBatch, StoreUnavailable
 from engine.store.lane_session import SILENCE_S_MAX
 from tests.builders import a_world
 from tests.ledger.conftest import LoopClock
@@ -18,6 +18,13 @@ from tests.ledger.proof import prove_books
 from tests.ledger.wire import Act, Wire
 
 STATEMENTS = ("hold", "lock_and_claim", "read_books", "write_books", "commit")
+
+FULL_AT_COMMIT = """
+CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN RAISE EXCEPTION 'no room' USING ERRCODE = '53100'; END $$;
+CREATE CONSTRAINT TRIGGER fail AFTER INSERT ON order_ref DEFERRABLE INITIALLY DEFERRED
+   FOR EACH ROW EXECUTE FUNCTION fail();
+"""
 
 
 @pytest.mark.parametrize("statement", STATEMENTS)
@@ -104,9 +111,10 @@ async def test_callers_are_told_when_the_database_stays_away(
 
 
 async def test_silence_of_the_network_ends_the_session_and_not_the_lane(
-    dsn: str, sql: asyncpg.Connection, clock: LoopClock
+    dsn: str, sql: asyncpg.Connection, clock: LoopClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither side hears of it: the callers are answered in time, and the lane is taken again in a new session."""
+    monkeypatch.setitem(LANE_SETTINGS, "idle_in_transaction_session_timeout", "0")
     world = await a_world(sql)
     async with Wire(dsn).opened() as wire, a_node(wire.dsn) as ledger:
         for statement in ("lock_and_claim", "commit"):
@@ -190,6 +198,45 @@ async def test_lane_that_another_node_took_meanwhile_is_not_taken_back(
             assert (await other.submit(command)).is_replay == (act is Act.ANSWER_LOST)
     assert await sql.fetchval("SELECT count(*) FROM payment") == 2
     assert await sql.fetchval("SELECT count(*) FROM lane") == 1
+    await prove_books(sql)
+
+
+async def test_command_whose_card_was_busy_is_not_forgotten_with_the_lost_answer(
+    dsn: str, sql: asyncpg.Connection
+) -> None:
+    world = await a_world(sql)
+    async with Wire(dsn).opened() as wire, a_node(wire.dsn) as ledger:
+        wire.at("commit", Act.ANSWER_LOST)
+        async with sql.transaction():
+            await sql.execute("SELECT FROM payer WHERE id = $1 FOR UPDATE", world.cards[0])
+            busy = asyncio.create_task(ledger.submit(world.authorize(card=0)))
+            await ledger.submit(world.authorize(card=1))
+        assert (await busy).answer.refusal is None
+    await prove_books(sql)
+
+
+async def test_connection_that_is_lost_while_a_poisoned_batch_is_rolled_back(dsn: str, sql: asyncpg.Connection) -> None:
+    world = await a_world(sql)
+    commands = [world.authorize(card=card, order_no="A\0" if card == 2 else None) for card in range(4)]
+    async with Wire(dsn).opened() as wire, a_node(wire.dsn) as ledger:
+        wire.at("roll_back", Act.CUT)
+        ends = await asyncio.gather(*(ledger.submit(command) for command in commands), return_exceptions=True)
+        assert [type(end) for end in ends] == [Outcome, Outcome, PoisonedBatch, Outcome]
+    assert await sql.fetchval("SELECT count(*) FROM payment") == 3
+    await prove_books(sql)
+
+
+async def test_commit_that_answers_with_an_error_is_looked_up(dsn: str, sql: asyncpg.Connection) -> None:
+    world = await a_world(sql)
+    await sql.execute(FULL_AT_COMMIT)
+    async with Wire(dsn).opened() as wire, a_node(wire.dsn) as ledger:
+        taking = wire.hold("take_lane")
+        asked = asyncio.create_task(ledger.submit(world.authorize()))
+        await taking.reached.wait()
+        await sql.execute("DROP TRIGGER fail ON order_ref")
+        taking.open()
+        assert (await asked).answer.refusal is None
+    assert await sql.fetchval("SELECT count(*) FROM batch") == 1
     await prove_books(sql)
 
 

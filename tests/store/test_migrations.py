@@ -96,12 +96,14 @@ async def test_new_files_are_applied_in_order_and_nothing_else_is_read(
     assert await sql.fetchval("SELECT count(*) FROM extra") == 1
 
 
+@pytest.mark.parametrize("failing", ["SELECT * FROM nowhere;", "ALTER TABLE migration RENAME TO elsewhere;"])
 async def test_failing_migration_leaves_nothing_and_can_be_mended(
-    dsn: str, sql: asyncpg.Connection, folder: Path
+    dsn: str, sql: asyncpg.Connection, folder: Path, failing: str
 ) -> None:
+    """Whether it fails by itself, or can only not be written down."""
     (folder / "9001_good.sql").write_text("CREATE TABLE extra_good (n integer);")
     bad = folder / "9002_bad.sql"
-    bad.write_text("CREATE TABLE extra_bad (n integer); SELECT * FROM nowhere;")
+    bad.write_text(f"CREATE TABLE extra_bad (n integer); {failing}")
     with pytest.raises(asyncpg.UndefinedTableError):
         await migrate_once(dsn, folder)
     assert await sql.fetchval(TABLES) == ["extra_good"]
