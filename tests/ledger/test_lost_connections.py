@@ -201,6 +201,18 @@ async def test_lane_that_another_node_took_meanwhile_is_not_taken_back(
     await prove_books(sql)
 
 
+async def test_repeat_whose_connection_is_lost_is_answered_as_before(dsn: str, sql: asyncpg.Connection) -> None:
+    world = await a_world(sql)
+    command = world.authorize()
+    async with Wire(dsn).opened() as wire, a_node(wire.dsn) as ledger:
+        first = await ledger.submit(command)
+        for act in (Act.CUT, Act.ANSWER_LOST):
+            wire.at("read_earlier", act)
+            repeat = await ledger.submit(command)
+            assert (repeat.answer, repeat.is_replay) == (first.answer, True)
+    await prove_books(sql)
+
+
 async def test_command_whose_card_was_busy_is_not_forgotten_with_the_lost_answer(
     dsn: str, sql: asyncpg.Connection
 ) -> None:

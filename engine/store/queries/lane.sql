@@ -145,7 +145,9 @@ WITH order_new AS (
 ), hold_new AS (
     INSERT INTO hold SELECT * FROM unnest($7::hold[]) RETURNING 1
 ), hold_ended AS (
-    DELETE FROM hold h USING unnest($8::hold[]) v WHERE h.due = v.due AND h.payment = v.payment RETURNING 1
+    DELETE FROM hold h USING unnest($8::hold[]) v
+     WHERE h.due = v.due AND h.payment = v.payment AND h.due = ANY (ARRAY(SELECT w.due FROM unnest($8::hold[]) w))
+    RETURNING 1
 ), posting_new AS (
     INSERT INTO posting SELECT * FROM unnest($9::posting[]) RETURNING 1
 ), event_new AS (
