@@ -121,21 +121,26 @@ async def load_city(settings: Settings, addresses: Addresses, node: Node) -> San
     return SandboxGuide(base_url="", callers=loaded.callers, cards=loaded.cards)
 
 
+def restart_ended(services: Services) -> None:
+    """Start again the embedded servers that have ended."""
+    for server in services.embedded:
+        if not server.is_alive():
+            log.error("service.ended", service=server.service)
+            try:
+                server.restart()
+            except ServiceMissing as missing:
+                log.error("service.restart_failed", service=server.service, fault=str(missing))
+
+
 @contextmanager
 def watched(services: Services) -> Iterator[None]:
-    """Embedded servers that end are started again, from the main thread, which their lives hang on."""
+    """Embedded servers that end are started again."""
     loop = asyncio.get_running_loop()
     handle: asyncio.TimerHandle | None = None
 
     def watch() -> None:
         nonlocal handle
-        for server in services.embedded:
-            if not server.is_alive():
-                log.error("service.ended", service=server.service)
-                try:
-                    server.restart()
-                except ServiceMissing as missing:
-                    log.error("service.restart_failed", service=server.service, fault=str(missing))
+        restart_ended(services)
         handle = loop.call_later(WATCH_S, watch)
 
     handle = loop.call_later(WATCH_S, watch)

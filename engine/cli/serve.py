@@ -3,16 +3,19 @@
 import os
 import signal
 import socket
+import threading
 from typing import Annotated
 
 import typer
 import uvloop
 
 from engine.cli.nodes import (
+    WATCH_S,
     addresses_of,
     load_city,
     note,
     port_in_use,
+    restart_ended,
     run_with_services,
     sandbox_node,
     services_of,
@@ -94,7 +97,14 @@ def _serve_many(settings: Settings, workers: int, log_level: str) -> None:
         uvloop.run(_prepare(settings, services, port))
         children = [_fork(settings, services, port, is_first=n == 0) for n in range(workers)]
         note(f"{workers} processes on http://{settings.host}:{port}")
-        _wait_for(children)
+        stopping = threading.Event()
+        watching = threading.Thread(target=_watch, args=(services, stopping))
+        watching.start()
+        try:
+            _wait_for(children)
+        finally:
+            stopping.set()
+            watching.join()
 
 
 async def _prepare(settings: Settings, services: Services, port: int) -> None:
@@ -133,6 +143,11 @@ async def _serve_child(settings: Settings, services: Services, port: int, *, is_
                 await until_told_to_stop(node)
         else:
             await until_told_to_stop(node)
+
+
+def _watch(services: Services, stopping: threading.Event) -> None:
+    while not stopping.wait(WATCH_S):
+        restart_ended(services)
 
 
 def _wait_for(children: list[int]) -> None:
