@@ -69,7 +69,7 @@ async def open_pool(dsn: str, *, size_max: int, application_name: str = "reads")
     with translated():
         pool = await asyncpg.create_pool(
             dsn,
-            min_size=1,
+            min_size=0,  # while the database is away, nobody but callers should notice
             max_size=size_max,
             max_inactive_connection_lifetime=120.0,
             timeout=CONNECT_TIMEOUT_S,
