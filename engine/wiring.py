@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import secrets
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -53,6 +54,11 @@ class Addresses(msgspec.Struct, frozen=True):
 
     database_url: str
     redis_url: str | None
+
+
+def node_name() -> str:
+    """A name that no other node has, not even in another container of the same host name and process id."""
+    return f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"
 
 
 async def prepare_database(database_url: str) -> tuple[str, ...]:
@@ -143,7 +149,7 @@ async def open_node(settings: Settings, addresses: Addresses) -> AsyncIterator[N
         business = await reads.business_now()
         clock.offset_s = business.offset_us / 1e6
         keys = await engine_keys(pool, keyring, ids, now=business.clock)
-        sessions = LaneSessions(addresses.database_url, node=f"{socket.gethostname()}/{os.getpid()}")
+        sessions = LaneSessions(addresses.database_url, node=node_name())
         ledger = Ledger(
             sessions,
             lane_count=settings.lane_count,

@@ -1,10 +1,12 @@
 """The partitions of everything that grows: what they are called, where they begin, and making them ahead of time."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+import asyncpg
 import msgspec
 
 from engine.core.calendar import business_date_at
@@ -58,19 +60,14 @@ def partitions_of_day(day: date) -> Iterator[Partition]:
 
 
 async def ensure_partitions(connection: AnyConnection, now: datetime) -> int:
-    """Make what must exist at *now* and does not, one maker at a time. Returns how many were made."""
-    queries = load_queries("schema")
-    ensure = queries["ensure_partition"]
+    """Make what must exist at *now* and does not. Returns how many were made."""
+    ensure = load_queries("schema")["ensure_partition"]
     made = 0
-    # Two makers at once would each find a partition missing, and the second trip over the first one's.
-    await connection.fetchval(queries["lock_migrations"], _LOCK)
-    try:
+    async with _only_one(connection):
         for part in partitions_for(now):
             made += bool(
                 await connection.fetchval(ensure, part.parent, part.name, part.key, part.lower, part.upper, part.fill)
             )
-    finally:
-        await connection.fetchval(queries["unlock_migrations"], _LOCK)
     return made
 
 
@@ -80,11 +77,27 @@ async def drop_old_code_uses(connection: AnyConnection, now: datetime) -> int:
     Detaching waits for nobody who inserts; each statement must run outside a transaction.
     """
     first_kept = now.astimezone(UTC).date() - timedelta(days=CODE_DAYS_KEPT)
-    rows = await connection.fetch(load_queries("schema")["detach_code_uses"], f"code_use_{first_kept:%Y%m%d}")
-    for row in rows:
-        await connection.execute(row["detach"])
-        await connection.execute(row["drop"])
+    async with _only_one(connection):
+        rows = await connection.fetch(load_queries("schema")["detach_code_uses"], f"code_use_{first_kept:%Y%m%d}")
+        for row in rows:
+            try:
+                await connection.execute(row["detach"])
+            except asyncpg.ObjectNotInPrerequisiteStateError:
+                # An earlier one was given up half way: somebody, such as a backup, used the table for too long.
+                await connection.execute(row["detach"].replace("CONCURRENTLY", "FINALIZE"))
+            await connection.execute(row["drop"])
     return len(rows)
+
+
+@asynccontextmanager
+async def _only_one(connection: AnyConnection) -> AsyncIterator[None]:
+    """Nobody else makes or drops partitions: two at once would find the same one missing, and trip over each other."""
+    queries = load_queries("schema")
+    await connection.fetchval(queries["lock_migrations"], _LOCK)
+    try:
+        yield
+    finally:
+        await connection.fetchval(queries["unlock_migrations"], _LOCK)
 
 
 def _code_uses_of(day: date) -> Partition:

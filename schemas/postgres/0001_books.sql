@@ -215,10 +215,14 @@ CREATE TYPE refund_key AS (payment uuid, refund_no text);
 CREATE FUNCTION ensure_partition(parent text, child text, key text, lower text, upper text, fill integer)
 RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
+    -- Two makers of one partition: the second waits, and then finds it there.
+    PERFORM pg_advisory_xact_lock(7202000003);
     IF EXISTS (SELECT FROM pg_inherits WHERE inhrelid = to_regclass(child)) THEN
         RETURN false;
     END IF;
-    EXECUTE format('DROP TABLE IF EXISTS %I', child);
+    IF to_regclass(child) IS NOT NULL THEN
+        RAISE EXCEPTION 'table % exists and is no partition: look at what is in it, then attach or drop it', child;
+    END IF;
     EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES) '
                    'WITH (fillfactor = %s)', child, parent, fill);
     EXECUTE format('ALTER TABLE %I ADD CONSTRAINT %I CHECK (%I >= %L AND %I < %L)',

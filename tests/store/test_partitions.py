@@ -146,6 +146,31 @@ async def test_old_codes_go_while_codes_are_used(dsn: str, sql: asyncpg.Connecti
     await dropper.close()
 
 
+async def test_drop_that_was_given_up_half_way_is_finished_by_the_next(dsn: str, sql: asyncpg.Connection) -> None:
+    """Somebody, such as a backup, used the table for longer than the dropper waits."""
+    now = await sql.fetchval("SELECT clock_timestamp() + interval '3 days'")
+    dropper = await connect(dsn, IMPATIENT, application_name="dropper")
+    async with sql.transaction():
+        await sql.execute("SELECT FROM code_use")
+        with pytest.raises(asyncpg.LockNotAvailableError):
+            await drop_old_code_uses(dropper, now)
+        assert await dropper.fetchval("SELECT count(*) FROM pg_inherits WHERE inhdetachpending") == 1
+    assert await drop_old_code_uses(dropper, now) > 0
+    kept = await sql.fetch("SELECT relname FROM pg_class WHERE relname ~ '^code_use_\\d+$' ORDER BY relname")
+    assert kept[0][0] == f"code_use_{now.astimezone(UTC) - timedelta(days=CODE_DAYS_KEPT):%Y%m%d}"
+    await dropper.close()
+
+
+async def test_droppers_at_once_do_not_get_into_each_others_way(dsn: str, sql: asyncpg.Connection) -> None:
+    later = await sql.fetchval("SELECT clock_timestamp() + interval '3 days'")
+    droppers = [await connect(dsn, READ_SETTINGS, application_name="dropper") for _ in range(3)]
+    dropped = await asyncio.gather(*(drop_old_code_uses(dropper, later) for dropper in droppers))
+    assert sorted(dropped)[:2] == [0, 0]
+    assert max(dropped) > 0
+    for dropper in droppers:
+        await dropper.close()
+
+
 def test_names_are_given_once() -> None:
     parts = sorted(partitions_for(NOON), key=attrgetter("name"))
     assert all(len(list(same)) == 1 for _, same in groupby(parts, key=attrgetter("name")))
