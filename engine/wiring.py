@@ -1,7 +1,6 @@
 """The one place that builds things: a node from its settings, everything opened and closed in order."""
 
 import asyncio
-import gc
 import os
 import secrets
 import socket
@@ -21,6 +20,7 @@ from redis import asyncio as aioredis
 from engine.codes.keys import FIELD_KEY_ID, Keyring, SigningKey, signing_key_of
 from engine.flows.clock import Clock, IdSource
 from engine.flows.sandbox_time import SandboxTime
+from engine.heap import settle_heap
 from engine.hints.attempts import WrongCodes
 from engine.hints.connection import open_valkey
 from engine.hints.nonces import NonceGuard
@@ -191,7 +191,7 @@ async def open_server(node: Node, settings: Settings, *, listener: socket.socket
     Raises:
         OSError: the address cannot be bound.
     """
-    _settle_heap()
+    settle_heap()
     runner = web.AppRunner(build_app(node), access_log=None, shutdown_timeout=_DRAIN_S)
     await runner.setup()
     try:
@@ -228,17 +228,6 @@ async def open_workers(node: Node) -> AsyncIterator[None]:
     finally:
         stopping.set()
         await asyncio.gather(*loops)
-
-
-def _settle_heap() -> None:
-    """Collect rarely from here on, and never look at what the start-up left.
-
-    The records of the hot path hold no cycles and are freed by their counts; with the default thresholds a quarter of a
-    loaded lane's CPU went into looking for cycles among them.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
 
 
 async def _finish(ledger: Ledger, running: "asyncio.Task[None]") -> None:

@@ -20,7 +20,6 @@ from datetime import UTC, datetime
 
 import asyncpg
 
-from engine.bench.turns import settle_memory
 from engine.bench.world import TERMINAL, Customers, World
 from engine.core.books import Books, Control, Device, Merchant, Seen
 from engine.core.calendar import business_date_at, cut_over_of, cycle_number
@@ -31,6 +30,7 @@ from engine.core.journal import GENESIS
 from engine.core.payer import Payer
 from engine.core.scenarios import SCENARIOS
 from engine.flows.clock import Clock
+from engine.heap import settle_heap
 from engine.ledger.batch import write_of
 from engine.settings import LANE_COUNT
 from engine.store.connection import LANE_SETTINGS, connect
@@ -66,7 +66,7 @@ class CopySide:
     async def run(self, count: int, *, batch_size: int) -> float:
         """Copy the rows of *count* payments. Returns payments a second."""
         by_lane = self.prepare(count, batch_size=batch_size)
-        settle_memory()
+        settle_heap()
         started = time.perf_counter()
         async with asyncio.TaskGroup() as tasks:
             for connection, batches in zip(self._connections, by_lane, strict=True):

@@ -13,7 +13,7 @@ import uvloop
 from aiohttp import web
 
 from engine.bench.children import ended_with, tell_port
-from engine.bench.turns import settle_memory
+from engine.heap import settle_heap
 
 PATH = "/v1/payments"
 
@@ -39,7 +39,7 @@ async def serve(answer: bytes) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     ended_with(stopping)
-    settle_memory()
+    settle_heap()
     tell_port(runner.addresses[0][1])
     await stopping.wait()
     await runner.cleanup()

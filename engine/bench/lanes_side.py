@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from engine.bench.turns import settle_memory
 from engine.bench.world import Customers
 from engine.core.commands import AnyCommand
+from engine.heap import settle_heap
 from engine.ledger.lane import BatchDone
 from engine.ledger.router import Ledger
 from engine.settings import LANE_COUNT
@@ -47,7 +47,7 @@ class LanesSide:
         await self._submit_all(self._customers.openings(count))
         commands = self._customers.payments(count)
         self._batch_sizes.clear()
-        settle_memory()
+        settle_heap()
         took_s = await self._submit_all(commands)
         self.batch_median = round(statistics.median(self._batch_sizes))
         return count / took_s

@@ -29,8 +29,9 @@ from engine.bench.children import ChildFailed, running, serving
 from engine.bench.figures import Figure, figure, percentile
 from engine.bench.generator import CONNECTIONS, CREATED, HOST, Load, run_closed, run_open
 from engine.bench.signed_payments import SignedPayments, phones_of, tills_of
-from engine.bench.turns import in_turns, settle_memory
+from engine.bench.turns import in_turns
 from engine.flows.clock import Clock, IdSource
+from engine.heap import settle_heap
 from engine.sandbox.city import sample_city
 from engine.sandbox.guide import read_guide
 
@@ -170,7 +171,7 @@ class _HttpBench:
         return load
 
     async def _driven(self, run: Awaitable[Load]) -> Load:
-        settle_memory()
+        settle_heap()
         load = await run
         self._count(load)
         return load

@@ -15,6 +15,7 @@ import msgspec
 from engine.client.credentials import Credentials
 from engine.codes.http_signature import CoveredRequest, content_digest, sign
 from engine.codes.pay_code import REFRESH_MAX, STEP_S, pay_code_at, step_at
+from engine.core.ids import device_serial
 from engine.core.payer import CardStatus, IssueLevel, TenderOrder
 from engine.flows.clock import Clock, IdSource
 from engine.sandbox.city import SampleCity
@@ -52,7 +53,7 @@ class Till(msgspec.Struct, frozen=True, kw_only=True):
 
 def phones_of(guide: SandboxGuide, city: SampleCity) -> tuple[Phone, ...]:
     """The phones of everybody who can spend enough for a whole benchmark. Needs the cards of all of *city*'s people."""
-    by_index = {int(card.device_no[3:]): card for card in guide.cards}
+    by_index = {device_serial(int(card.device_no)): card for card in guide.cards}
     return tuple(
         Phone(int(by_index[holder.index].device_no), base64.b64decode(by_index[holder.index].totp_key))
         for holder in city.cardholders(len(guide.cards))

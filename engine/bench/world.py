@@ -13,7 +13,18 @@ import msgspec
 from engine.codes.pay_code import REFRESH_MAX
 from engine.core.accounts import PERSONAL_ACCOUNT_PAY_TYPE, pool_fund, pooling_area
 from engine.core.commands import Authorize, FundShare, OpenAccount
-from engine.core.ids import NO_ID, SHARD_COUNT, BankId, CallerId, CardId, IdKind, MerchantId, PaymentId, shard_of
+from engine.core.ids import (
+    NO_ID,
+    SHARD_COUNT,
+    BankId,
+    CallerId,
+    CardId,
+    IdKind,
+    MerchantId,
+    PaymentId,
+    device_number,
+    shard_of,
+)
 from engine.core.payer import CardStatus, IssueLevel, Payer, TenderOrder
 from engine.core.scenarios import OUTPATIENT, PHARMACY
 from engine.flows.clock import IdSource
@@ -39,7 +50,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
 
     def device_no(self, n: int) -> int:
         """The phone of the *n*-th card."""
-        return shard_of(self.cards[n]) * 10**8 + n
+        return device_number(shard_of(self.cards[n]), n)
 
     def payer(self, n: int, *, personal: int) -> Payer:
         """The *n*-th card's row, with *personal* fen on its account."""

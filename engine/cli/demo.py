@@ -22,6 +22,7 @@ from engine.client import Credentials, EngineClient
 from engine.client.bank import FileRejected, pull_files
 from engine.codes.keys import SigningKey
 from engine.core.calendar import CycleNumber, cycle_text
+from engine.core.ids import device_serial
 from engine.embedded.services import Services
 from engine.flows.verify_books import BooksReport, verify_books
 from engine.sandbox.camera import scan
@@ -149,7 +150,7 @@ async def _shop(city: SampleCity, guide: SandboxGuide, tills: list[Till], run: s
 
 def _cards_in_order(guide: SandboxGuide) -> dict[int, SandboxCard]:
     """Cards by the city's own order, which is in the last eight digits of their device numbers."""
-    return {int(card.device_no[3:]): card for card in guide.cards}
+    return {device_serial(int(card.device_no)): card for card in guide.cards}
 
 
 async def verified(database_url: str, signing_keys: tuple[SigningKey, ...]) -> BooksReport:

@@ -225,15 +225,13 @@ def parse_signature(
     if not signature_input or not signature:
         return Refusal.SIGNATURE_MISSING
     covered = _cover(request)
-    own = _OWN_INPUT.fullmatch(signature_input)
-    own_signature = _BYTES_MEMBER.fullmatch(signature) if own is not None else None
-    if own is not None and own_signature is not None and covered is not None:
-        return _parse_own(own, own_signature, covered)
+    own, made = _OWN_INPUT.fullmatch(signature_input), _BYTES_MEMBER.fullmatch(signature)
+    if covered is not None and own is not None and made is not None:
+        return _parse_own(own, made, covered)
     inputs = _members(_INPUT_MEMBER, signature_input)
     signatures = _members(_BYTES_MEMBER, signature)
     if covered is None or inputs is None or signatures is None or inputs.keys() != signatures.keys():
         return Refusal.SIGNATURE_INVALID
-
     components, lines = covered
     fitting: list[ParsedSignature] = []
     for label, member in inputs.items():
@@ -395,10 +393,9 @@ def _parse_parameters(text: str, base: bytes, signature: bytes) -> ParsedSignatu
     )
 
 
-def _parse_own(own: re.Match[str], own_signature: re.Match[str], covered: tuple[str, str]) -> ParsedSignature | Refusal:
+def _parse_own(own: re.Match[str], made: re.Match[str], covered: tuple[str, str]) -> ParsedSignature | Refusal:
     """The signature as our own client spells it, in a third of the time; what it says is what the parser would say."""
-    components, lines = covered
-    if own[1] != own_signature[1] or own[3] != components:
+    if own[1] != made[1] or own[3] != covered[0]:
         return Refusal.SIGNATURE_INVALID
     return ParsedSignature(
         keyid=own[5],
@@ -406,8 +403,8 @@ def _parse_own(own: re.Match[str], own_signature: re.Match[str], covered: tuple[
         nonce=own[6],
         created=int(own[4]),
         expires=None,
-        base=f'{lines}"@signature-params": {own[2]}'.encode(),
-        signature=binascii.a2b_base64(own_signature[2]),
+        base=f'{covered[1]}"@signature-params": {own[2]}'.encode(),
+        signature=binascii.a2b_base64(made[2]),
     )
 
 

@@ -18,6 +18,8 @@ from cryptography.hazmat.primitives.serialization import (
 
 MASTER_BYTES: Final = 32
 FIELD_KEY_ID: Final = 1
+DEVICE_KEY_ID: Final = 1  # of the phones' keys; a code in digits does not name one
+CALLER_KEY_PLACE: Final = "caller_key.secret"
 _NONCE_BYTES: Final = 12
 
 

@@ -21,6 +21,7 @@ ENTROPY_BITS: Final = 44
 REGION_MAX: Final = 999_999
 NO_ID: Final = bytes(16)
 
+_DEVICES_PER_SHARD: Final = 10**8
 _SHARD_AT: Final = 6
 _KIND_AT: Final = 7
 _RFC4648: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
@@ -80,6 +81,24 @@ def make_id(kind: IdKind, *, at_ms: int, shard: int, region: int, entropy: int) 
 def shard_of(identifier: bytes) -> int:
     """The shard that the id carries, 0..255."""
     return identifier[_SHARD_AT]
+
+
+def device_number(shard: int, serial: int) -> int:
+    """The number of a card's phone, eleven digits: three of its card's shard, so that paying finds the lane without a
+    look-up, and eight of its own.
+    """
+    assert 0 <= serial < _DEVICES_PER_SHARD, "eight digits"
+    return shard * _DEVICES_PER_SHARD + serial
+
+
+def device_shard(device_no: int) -> int:
+    """The shard of the card whose phone this is."""
+    return device_no // _DEVICES_PER_SHARD % SHARD_COUNT
+
+
+def device_serial(device_no: int) -> int:
+    """The phone's own eight digits."""
+    return device_no % _DEVICES_PER_SHARD
 
 
 def kind_number(identifier: bytes) -> int:

@@ -4,15 +4,13 @@ import hashlib
 
 import msgspec
 
+from engine.codes.keys import DEVICE_KEY_ID
 from engine.codes.pay_code import device_key, judge_pay_code, parse_pay_code
 from engine.core.commands import Authorize
-from engine.core.ids import SHARD_COUNT, CallerId, IdKind, PaymentId, region_of
+from engine.core.ids import CallerId, IdKind, PaymentId, device_shard, region_of
 from engine.core.refusals import Refusal
 from engine.core.scenarios import Scenario
 from engine.flows.clock import IdSource
-
-DEVICES_PER_SHARD = 10**8
-KEY_ID = 1
 
 
 class PaymentWish(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,14 +51,14 @@ def authorize_command(
         refusal: Refusal | None = code
         digest = _digest(wish.pay_code)
     else:
-        key_id = code.key_id if code.key_id is not None else KEY_ID
+        key_id = code.key_id if code.key_id is not None else DEVICE_KEY_ID
         verdict = judge_pay_code(code, device_key(device_master, key_id, code.device_no), arrived_s)
         refusal = verdict if isinstance(verdict, Refusal) else None
         if refusal is not Refusal.PAY_CODE_WRONG:
             device_no, refresh = code.device_no, code.refresh
         step = verdict if not isinstance(verdict, Refusal) else 0
         digest = _digest(code.text)
-    shard = device_no // DEVICES_PER_SHARD % SHARD_COUNT if device_no is not None else 0
+    shard = device_shard(device_no) if device_no is not None else 0
     return Authorize(
         caller=caller,
         key=key,

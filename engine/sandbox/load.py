@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from engine.codes.http_signature import Algorithm
-from engine.codes.keys import FIELD_KEY_ID, Keyring
+from engine.codes.keys import CALLER_KEY_PLACE, DEVICE_KEY_ID, FIELD_KEY_ID, Keyring
 from engine.codes.pay_code import device_key
 from engine.core.accounts import PERSONAL_ACCOUNT_PAY_TYPE
 from engine.core.commands import OpenAccount, Operation
@@ -33,6 +33,7 @@ from engine.core.ids import (
     CardId,
     IdKind,
     MerchantId,
+    device_number,
     id_text,
     make_id,
     shard_of,
@@ -46,9 +47,7 @@ from engine.store.rows import Row, payer_row
 from engine.store.sql import load_queries
 
 POOL_FUND_PAY_TYPE: Final = 310100
-DEVICE_KEY_ID: Final = 1
 ACCOUNTS_AT_ONCE: Final = 500
-KEY_PLACE: Final = "caller_key.secret"
 _EPOCH_MS: Final = 1_577_836_800_000  # 2020-01-01: the city is older than any of its payments
 
 
@@ -189,7 +188,7 @@ class CityLoader:
                     caller.keyid,
                     caller_id,
                     caller.alg,
-                    self._seal(KEY_PLACE, self._verifier(caller)),
+                    self._seal(CALLER_KEY_PLACE, self._verifier(caller)),
                     FIELD_KEY_ID,
                     False,
                 )
@@ -312,7 +311,7 @@ class CityLoader:
 
     def _device_no(self, holder: Cardholder) -> int:
         """Three digits of the card's shard, then eight of the device's own."""
-        return shard_of(self._card_id(holder)) * 10**8 + holder.index
+        return device_number(shard_of(self._card_id(holder)), holder.index)
 
     def _id(self, kind: IdKind, n: int, *, region: int, shard: int = 0) -> bytes:
         drawn = hmac.digest(self._master, f"id {kind.name} {n}".encode(), hashlib.sha256)

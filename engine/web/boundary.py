@@ -12,11 +12,10 @@ from multidict import CIMultiDictProxy
 
 from engine.codes.http_signature import (
     CoveredRequest,
-    check_age,
     check_content_digest,
+    judge_signature,
     parse_idempotency_key,
     parse_signature,
-    verify,
 )
 from engine.core.ids import CallerId
 from engine.core.refusals import Refusal
@@ -88,10 +87,9 @@ async def authenticate(request: web.Request, node: Node, *, is_money: bool) -> N
     caller = await node.callers.find(parsed.keyid)
     now_s = node.clock.wall_s()
     if caller is None:
-        raise Refused(check_age(parsed, now_s=now_s) or Refusal.SIGNATURE_KEY_UNKNOWN)
+        raise Refused(judge_signature(parsed, None, now_s=now_s) or Refusal.SIGNATURE_KEY_UNKNOWN)
     refusal = (
-        verify(parsed, caller.key)
-        or check_age(parsed, now_s=now_s)
+        judge_signature(parsed, caller.key, now_s=now_s)
         or check_content_digest(digest, body)
         or (None if node.nonces.is_fresh_here(parsed.keyid, parsed.nonce, now_s=now_s) else Refusal.REQUEST_REPLAYED)
     )

@@ -6,14 +6,13 @@ from typing import Final
 import msgspec
 
 from engine.codes.http_signature import Algorithm, VerificationKey, load_verification_key
-from engine.codes.keys import Keyring
+from engine.codes.keys import CALLER_KEY_PLACE, Keyring
 from engine.core.ids import CallerId, IdKind, kind_number
 from engine.store.faults import Fault
 from engine.store.reads import Reads
 
 FRESH_S: Final = 5.0  # a suspended key is refused after twice this at the latest
 KEYS_MAX: Final = 100_000
-KEY_PLACE: Final = "caller_key.secret"
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -64,7 +63,7 @@ class CallerDirectory:
         row = await self._reads.caller_key(keyid)
         if row is None:
             return None
-        text = self._keyring.unseal(row.sealed, place=KEY_PLACE).decode()
+        text = self._keyring.unseal(row.sealed, place=CALLER_KEY_PLACE).decode()
         return Caller(
             id=CallerId(row.caller),
             kind=IdKind(kind_number(row.caller)),

@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 ENGINE = ROOT / "engine"
 FUNCTION_LINES_MAX = 70
-MODULE_LINES_MAX = 430
+MODULE_LINES_MAX = 420
 # Each of these is let in at one place, so that everything else can be given time and chance as arguments.
 HOMES = {
     "time.time": {"flows/clock.py", "client/client.py"},

@@ -17,7 +17,7 @@ from yarl import URL
 
 from engine.client.credentials import Credentials
 from engine.codes.http_signature import CoveredRequest, HmacKey, SigningKey, content_digest, sign
-from engine.codes.keys import FIELD_KEY_ID, Keyring
+from engine.codes.keys import CALLER_KEY_PLACE, FIELD_KEY_ID, Keyring
 from engine.codes.pay_code import device_key, pay_code_at
 from engine.core.calendar import CycleNumber
 from engine.core.ids import CallerId, IdKind, id_text, make_id, shard_of
@@ -25,7 +25,6 @@ from engine.flows.clock import Clock
 from engine.ledger.router import Ledger
 from engine.settings import Settings, master_secret
 from engine.store.connection import READ_SETTINGS, connect
-from engine.web.callers import KEY_PLACE
 from engine.web.node import Node
 from engine.wiring import Addresses, open_node, open_server
 from engine.workers.timetable import close_and_publish
@@ -339,7 +338,7 @@ async def _settle(sql: asyncpg.Connection, world: World, keyring: Keyring) -> No
     records = []
     for name, caller in callers.items():
         alg, secret = ("ed25519", ED25519_PUBLIC) if _has_ed25519(name) else ("hmac-sha256", SECRET.encode())
-        sealed = keyring.seal(secret, place=KEY_PLACE, nonce=secrets.token_bytes(12))
+        sealed = keyring.seal(secret, place=CALLER_KEY_PLACE, nonce=secrets.token_bytes(12))
         records.append((name, caller, alg, sealed, FIELD_KEY_ID, name == "suspended"))
     await sql.copy_records_to_table("caller_key", records=records)
     phones = [
