@@ -26,7 +26,7 @@ from engine.hints.connection import open_valkey
 from engine.hints.nonces import NonceGuard
 from engine.ledger.lane import BATCH_COMMANDS_MAX, BatchDone
 from engine.ledger.router import Ledger
-from engine.settings import Settings, master_secret
+from engine.settings import CROWD, Settings, master_secret
 from engine.store.connection import READ_SETTINGS, connect, open_pool
 from engine.store.faults import translated
 from engine.store.lane_session import LaneSessions
@@ -153,6 +153,7 @@ async def open_node(settings: Settings, addresses: Addresses) -> AsyncIterator[N
         ledger = Ledger(
             sessions,
             lane_count=settings.lane_count,
+            crowd=CROWD,
             batch_max=settings.batch_max or BATCH_COMMANDS_MAX,
             on_batch=on_batch,
         )

@@ -35,7 +35,7 @@ from engine.ledger.batch import write_of
 from engine.settings import LANE_COUNT
 from engine.store.connection import LANE_SETTINGS, connect
 from engine.store.lane_session import LaneWrite
-from engine.store.rows import Row
+from engine.store.rows import Row, payment_row
 
 TableRows = tuple[tuple[str, Sequence[Row]], ...]
 
@@ -104,7 +104,8 @@ class CopySide:
             (command.caller, command.operation, command.key, write.business_date, lane + 1, seq, n)
             for n, (command, _) in enumerate(batch)
         ]
-        return _tables(write, answers, lane=lane + 1, seq=seq, prev=prev)
+        payments = [payment_row(payment) for payment in books.payments_new.values()]
+        return _tables(write, answers, payments, lane=lane + 1, seq=seq, prev=prev)
 
     def _seen(self, batch: list[tuple[Authorize, Payer]], now: datetime) -> Seen:
         today = business_date_at(now)
@@ -134,16 +135,21 @@ class CopySide:
         )
 
 
-def _tables(write: LaneWrite, answers: Sequence[Row], *, lane: int, seq: int, prev: bytes) -> TableRows:
+def _tables(
+    write: LaneWrite, answers: Sequence[Row], payments: Sequence[Row], *, lane: int, seq: int, prev: bytes
+) -> TableRows:
     """In the order in which a lane writes them."""
-    batch = (lane, seq, write.at, write.business_date, write.cycle, len(write.events), prev, write.hash)
+    day, at, cycle = write.business_date, write.at, write.cycle
+    batch = (lane, seq, at, day, cycle, len(write.events), prev, write.hash)
+    postings = [(day, lane, seq, n, event, cycle, *row) for n, (event, *row) in enumerate(write.postings)]
+    events = [(day, lane, seq, *row[:4], at, row[4]) for row in write.events]
     return (
         ("answer", answers),
         ("order_ref", write.orders),
         ("code_use", write.codes),
-        ("payment", write.payments),
-        ("posting", write.postings),
-        ("event", write.events),
+        ("payment", payments),
+        ("posting", postings),
+        ("event", events),
         ("batch", (batch,)),
     )
 

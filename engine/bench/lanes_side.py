@@ -12,7 +12,7 @@ from engine.core.commands import AnyCommand
 from engine.heap import settle_heap
 from engine.ledger.lane import BatchDone
 from engine.ledger.router import Ledger
-from engine.settings import LANE_COUNT
+from engine.settings import CROWD, LANE_COUNT
 from engine.store.lane_session import LaneSessions
 
 SUBMITTERS: Final = 512
@@ -26,7 +26,9 @@ class LanesSide:
         """A side that is not open yet."""
         self._customers = customers
         self._batch_sizes: list[int] = []
-        self._ledger = Ledger(LaneSessions(dsn, node="bench"), lane_count=LANE_COUNT, on_batch=self._on_batch)
+        self._ledger = Ledger(
+            LaneSessions(dsn, node="bench"), lane_count=LANE_COUNT, crowd=CROWD, on_batch=self._on_batch
+        )
         self._running: asyncio.Task[None] | None = None
         self.refusals: Counter[str] = Counter()
         self.batch_median = 1

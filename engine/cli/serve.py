@@ -25,7 +25,7 @@ from engine.cli.nodes import (
 from engine.cli.options import DATA_DIR, DataDir, Exit, fail
 from engine.embedded.services import Services
 from engine.sandbox.guide import SandboxGuide, write_guide
-from engine.settings import Settings
+from engine.settings import LANE_COUNT, Settings
 from engine.telemetry import configure_logs
 from engine.wiring import open_node, open_server, open_workers, prepare_database
 
@@ -43,7 +43,14 @@ def serve(  # the command's own options
     """Run a node: HTTP, lanes and background work, on embedded services unless DATABASE_URL and REDIS_URL are set."""
     if port_in_use(host, port):
         fail(Exit.WRONG_USAGE, f"Port {port} is taken. Choose another with --port, or 0 for a free one.")
-    settings = Settings(data_dir=data_dir, environ=os.environ, is_sandbox=sandbox, host=host, port=port)
+    settings = Settings(
+        data_dir=data_dir,
+        environ=os.environ,
+        is_sandbox=sandbox,
+        host=host,
+        port=port,
+        lane_count=max(1, LANE_COUNT // workers),
+    )
     if workers == 1:
         run_with_services(data_dir, lambda services: _serve(settings, services, None), log_level=log_level)
     else:

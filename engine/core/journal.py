@@ -50,8 +50,11 @@ class EventRow(NamedTuple):
     body: bytes
 
 
-PostingColumns: TypeAlias = tuple[date, int, int, int, int, int, int, bytes, int, int, bytes, bytes, int]
-EventColumns: TypeAlias = tuple[date, int, int, int, int, int, bytes, datetime, bytes]
+NewPosting: TypeAlias = tuple[int, int, bytes, int, int, bytes, bytes, int]
+"""A posting that a lane writes: event, region, payment, phase, kind, debit, credit, amount. Its n is its place."""
+
+NewEvent: TypeAlias = tuple[int, int, int, bytes, bytes]
+"""An event that a lane writes: n, kind, region, payment, body. Its instant is the batch's."""
 
 
 class BatchHeader(NamedTuple):
@@ -69,30 +72,36 @@ def microseconds(instant: datetime) -> int:
     return (instant - _EPOCH) // _MICROSECOND
 
 
-def batch_hash(
-    prev: bytes, header: BatchHeader, postings: Sequence[PostingColumns], events: Sequence[EventColumns]
-) -> bytes:
+def batch_hash(prev: bytes, header: BatchHeader, postings: Sequence[PostingRow], events: Sequence[EventRow]) -> bytes:
     """The link that follows *prev*: SHA-256 over *prev*, the header and every column of every row, in order of n."""
-    parts = [
-        prev,
-        _HEADER(
-            header.lane,
-            header.seq,
-            header.business_date.toordinal(),
-            header.cycle,
-            microseconds(header.at),
-            len(postings),
-            len(events),
-        ),
-    ]
+    parts = [prev, _header(header, len(postings), len(events))]
     parts += [
         _POSTING(n, event, cycle, region, payment, phase, kind, debit, credit, amount)
         for _, _, _, n, event, cycle, region, payment, phase, kind, debit, credit, amount in postings
     ]
     for _, _, _, n, kind, region, payment, at, body in events:
-        parts.append(_EVENT(n, kind, region, payment, microseconds(at), len(body)))
-        parts.append(body)
+        parts += (_EVENT(n, kind, region, payment, microseconds(at), len(body)), body)
     return hashlib.sha256(b"".join(parts)).digest()
+
+
+def new_batch_hash(
+    prev: bytes, header: BatchHeader, postings: Sequence[NewPosting], events: Sequence[NewEvent]
+) -> bytes:
+    """`batch_hash` of the rows that *postings* and *events* become when they are written."""
+    parts = [prev, _header(header, len(postings), len(events))]
+    cycle, at = header.cycle, microseconds(header.at)
+    parts += [
+        _POSTING(n, event, cycle, region, payment, phase, kind, debit, credit, amount)
+        for n, (event, region, payment, phase, kind, debit, credit, amount) in enumerate(postings)
+    ]
+    for n, kind, region, payment, body in events:
+        parts += (_EVENT(n, kind, region, payment, at, len(body)), body)
+    return hashlib.sha256(b"".join(parts)).digest()
+
+
+def _header(header: BatchHeader, posting_count: int, event_count: int) -> bytes:
+    day, at = header.business_date.toordinal(), microseconds(header.at)
+    return _HEADER(header.lane, header.seq, day, header.cycle, at, posting_count, event_count)
 
 
 def merkle_root(leaves: Iterable[bytes]) -> bytes:

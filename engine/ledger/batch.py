@@ -18,23 +18,25 @@ from engine.core.commands import (
     Void,
 )
 from engine.core.decide import decide, decide_repeat
-from engine.core.ids import CardId, MerchantId, PaymentId
-from engine.core.journal import BatchHeader, batch_hash
+from engine.core.ids import MerchantId, PaymentId
+from engine.core.journal import BatchHeader, NewEvent, NewPosting, new_batch_hash
+from engine.core.payer import Payer
 from engine.core.postings import fold, is_kept_on_payer
 from engine.ledger.queue import Entry, Outcome
 from engine.store.lane_session import LaneWrite, Wanted
 from engine.store.rows import (
     Row,
     balance_rows,
+    changed_payer_row,
     code_rows,
     control_of,
     devices_of,
     hold_rows,
     instant,
     merchants_of,
+    new_payment_row,
     order_rows,
     payer_of,
-    payer_row,
     payment_of,
     payment_row,
     refund_row,
@@ -43,11 +45,11 @@ from engine.store.rows import (
 
 
 class Claimed(msgspec.Struct, frozen=True):
-    """A command that goes on: its place in the batch, its payer if it has one, and whether its key is new."""
+    """A command that goes on: its place in the batch, its locked payer if it has one, and whether its key is new."""
 
     n: int
     entry: Entry
-    payer: CardId | None
+    payer: Payer | None
     is_first: bool
 
 
@@ -82,10 +84,10 @@ def sort_claims(entries: Sequence[Entry], rows: Sequence[asyncpg.Record]) -> tup
     """The commands that go on, and those whose payer another lane holds."""
     going: list[Claimed] = []
     waiting: list[Entry] = []
-    for entry, (n, payer, is_locked, is_claimed) in zip(entries, rows, strict=True):
+    for n, (entry, (is_locked, is_claimed, payer)) in enumerate(zip(entries, rows, strict=True)):
         if is_locked:
             is_first = is_claimed or entry.command.key is None
-            going.append(Claimed(n, entry, payer, is_first))
+            going.append(Claimed(n, entry, payer_of(payer) if payer is not None else None, is_first))
         else:
             waiting.append(entry)
     return going, waiting
@@ -93,7 +95,6 @@ def sort_claims(entries: Sequence[Entry], rows: Sequence[asyncpg.Record]) -> tup
 
 def wanted_by(claims: Sequence[Claimed]) -> Wanted:
     """What to read for the commands that go on. One whose key was used before needs its earlier answer only."""
-    payers: set[CardId] = set()
     payments: set[PaymentId] = set()
     orders: set[OrderKey] = set()
     codes: set[CodeUse] = set()
@@ -109,8 +110,6 @@ def wanted_by(claims: Sequence[Claimed]) -> Wanted:
             assert key is not None
             lost.append(key)
             continue
-        if claim.payer is not None:
-            payers.add(claim.payer)
         if type(command) is Authorize:
             merchants.add(command.merchant)
             terminals.add((command.merchant, command.terminal_id))
@@ -126,7 +125,6 @@ def wanted_by(claims: Sequence[Claimed]) -> Wanted:
             payments.add(command.payment)
             refunds.add((command.payment, command.refund_no))
     return Wanted(
-        payers=list(payers),
         payments=list(payments),
         orders=list(orders),
         codes=list(codes),
@@ -138,13 +136,15 @@ def wanted_by(claims: Sequence[Claimed]) -> Wanted:
     )
 
 
-def seen_of(row: asyncpg.Record, earlier: Sequence[asyncpg.Record], *, last_now: datetime) -> Seen:
+def seen_of(
+    claims: Sequence[Claimed], row: asyncpg.Record, earlier: Sequence[asyncpg.Record], *, last_now: datetime
+) -> Seen:
     """The books as they were read. Business time never goes backwards within a lane."""
     payments = [payment_of(found) for found in row["payments"]]
     return Seen(
         control=control_of(row),
         now=max(last_now, instant(row["clock"], row["sandbox_offset_us"])),
-        payers={payer.id: payer for payer in map(payer_of, row["payers"])},
+        payers={claim.payer.id: claim.payer for claim in claims if claim.payer is not None},
         payments={payment.id: payment for payment in payments},
         orders={(MerchantId(merchant), order_no): Order(payment) for merchant, order_no, payment in row["orders"]},
         codes_used={(step, device, refresh) for step, device, refresh in row["codes"]},
@@ -198,30 +198,27 @@ def decide_all(claims: Sequence[Claimed], books: Books) -> list[tuple[Entry, Out
 def write_of(books: Books, *, lane: int, seq: int, prev: bytes) -> LaneWrite:
     """The rows of a decided batch, and the hash that its chain goes on with."""
     control = books.control
-    day, cycle = control.business_date, control.cycle
-    # Plain tuples in the order of `PostingRow` and `EventRow`: a named one costs three times as much to make.
-    postings = [
-        (day, lane, seq, n, event, cycle, region, p.payment, p.phase, p.kind, p.debit, p.credit, p.amount)
-        for n, (event, region, p) in enumerate(books.postings)
+    postings: list[NewPosting] = [
+        (event, region, p.payment, p.phase, p.kind, p.debit, p.credit, p.amount) for event, region, p in books.postings
     ]
-    events = [(day, lane, seq, e.n, e.kind, e.region, e.payment, books.now, e.body) for e in books.events]
+    events: list[NewEvent] = [(e.n, e.kind, e.region, e.payment, e.body) for e in books.events]
     header = BatchHeader(lane, seq, books.now, control.business_date, control.cycle)
     folded = fold([posting for _, _, posting in books.postings])
     changes = {account: totals for account, totals in folded.items() if not is_kept_on_payer(account)}
     return LaneWrite(
         orders=order_rows(books.orders_new),
         codes=code_rows(books.codes_new),
-        payments=[payment_row(payment) for payment in books.payments_new.values()],
+        payments=[new_payment_row(payment) for payment in books.payments_new.values()],
         payments_changed=[payment_row(payment) for payment in books.payments_changed.values()],
         refunds=[refund_row(refund) for refund in books.refunds_new],
         holds=hold_rows(books.holds_opened),
         holds_ended=hold_rows(books.holds_closed),
         postings=postings,
         events=events,
-        payers=[payer_row(payer) for payer in books.payers_changed.values()],
-        balances=balance_rows(changes, lane=lane, seq=seq),
+        payers=[changed_payer_row(payer) for payer in books.payers_changed.values()],
+        balances=balance_rows(changes),
         at=books.now,
         business_date=control.business_date,
         cycle=control.cycle,
-        hash=batch_hash(prev, header, postings, events),
+        hash=new_batch_hash(prev, header, postings, events),
     )

@@ -34,6 +34,7 @@ BATCH_COMMANDS_MAX: Final = 128
 RUNS_TOGETHER_MAX: Final = 3
 REQUEUE_S: Final = 0.001  # a payer that another lane holds is free after about one commit
 REQUEUE_FOR_S: Final = 2.0
+REST_AFTER_S: Final = 1.0  # well below the server's patience with a transaction that does nothing
 RECONNECT_S_MIN: Final = 0.05
 RECONNECT_S_MAX: Final = 1.0
 
@@ -109,7 +110,7 @@ class Lane:
         entries: list[Entry] = []
         try:
             while not (self._queue.is_finished and not self._delayed):
-                await self._queue.wait_filled()
+                await self._wait_filled()
                 entries = self._take()
                 if entries:
                     await self._post(entries)
@@ -131,6 +132,19 @@ class Lane:
         if self._session is not None:
             await self._session.leave()
         self.is_serving = False
+
+    async def _wait_filled(self) -> None:
+        """Wait for something to do. A session that waits for long has no transaction open meanwhile."""
+        assert self._session is not None
+        try:
+            async with asyncio.timeout(REST_AFTER_S):
+                await self._queue.wait_filled()
+        except TimeoutError:
+            try:
+                await self._session.rest()
+            except ConnectionLost:
+                await self._recover([])
+            await self._queue.wait_filled()
 
     def _take(self) -> list[Entry]:
         """The next batch. A key is in a batch once; a command that nobody waits for any more is not started."""
@@ -208,7 +222,6 @@ class Lane:
         started_at = loop.time()
         self._in_doubt = None
         try:
-            await session.hold()
             rows = await session.lock_and_claim(claim_rows(entries))
             claims, waiting = sort_claims(entries, rows)
             if not claims:
@@ -218,7 +231,7 @@ class Lane:
             wanted = wanted_by(claims)
             row = await session.read_books(wanted)
             earlier = await session.read_earlier(wanted.lost_claims) if wanted.lost_claims else []
-            seen = seen_of(row, earlier, last_now=self._now)
+            seen = seen_of(claims, row, earlier, last_now=self._now)
             if seen.control.business_date != session.business_date:
                 session.business_date = seen.control.business_date
                 await session.roll_back()

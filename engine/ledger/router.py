@@ -29,12 +29,17 @@ class Ledger:
         sessions: SessionSource,
         *,
         lane_count: int,
+        crowd: int = 0,
         queue_max: int = QUEUE_MAX,
         batch_max: int = BATCH_COMMANDS_MAX,
         wait_s: float = WAIT_S,
         on_batch: Callable[[BatchDone], None] = lambda _: None,
     ) -> None:
-        """A ledger that has not started."""
+        """A ledger that has not started.
+
+        It uses one lane, and one more for each *crowd* of commands that wait; all of them always when that is 0.
+        """
+        self._crowd = crowd
         self._queues = [LaneQueue(size_max=queue_max) for _ in range(lane_count)]
         self._lanes = [Lane(queue, sessions, batch_max=batch_max, on_batch=on_batch) for queue in self._queues]
         self._wait_s = wait_s
@@ -106,7 +111,7 @@ class Ledger:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Outcome] = loop.create_future()
         entry = Entry(command, future, now=loop.time(), wait_s=self._wait_s)
-        self._queues[command.shard % len(self._queues)].put(entry)
+        self._queues[command.shard % self._lanes_in_use].put(entry)
         self._waiting[entry] = None
         if key is not None:
             self._deciding[key] = future
@@ -116,6 +121,12 @@ class Ledger:
             del self._waiting[entry]
             if key is not None and self._deciding.get(key) is future:
                 del self._deciding[key]
+
+    @property
+    def _lanes_in_use(self) -> int:
+        """Few commands in one lane are one batch; in several they are several, each with a batch's own costs."""
+        count = len(self._queues)
+        return min(count, 1 + len(self._waiting) // self._crowd) if self._crowd else count
 
     async def _watch(self) -> None:
         """Tell callers whose time is over; what they asked for goes on.

@@ -11,23 +11,22 @@ import msgspec
 
 from engine.core.books import AnswerKey, CodeUse, OrderKey
 from engine.core.calendar import CycleNumber
-from engine.core.ids import CardId, MerchantId, PaymentId
+from engine.core.ids import MerchantId, PaymentId
 from engine.store.connection import LANE_SETTINGS, connect
 from engine.store.faults import ConnectionLost, Fault, Fenced, RunAgain, StoreUnavailable, translated
 from engine.store.rows import Row
-from engine.store.sql import Sql, load_queries, with_integers
+from engine.store.sql import Sql, load_queries
 
 LANE_LOCK_CLASS: Final = 7_201  # of the advisory locks; any number that nothing else here uses
 LANE_ID_MAX: Final = 1_000
 LEAVE_S: Final = 5.0
 SILENCE_S_MAX: Final = 30.0  # a network that died without a word is noticed by nothing else on our side
-_PREPARED: Final = ("lock_and_claim", "read_books", "read_earlier", "write_books")
+_PREPARED: Final = ("lock_and_claim", "read_books", "read_earlier", "write_changes", "write_books")
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """What a batch has to read."""
 
-    payers: Sequence[CardId]
     payments: Sequence[PaymentId]
     orders: Sequence[OrderKey]
     codes: Sequence[CodeUse]
@@ -39,7 +38,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LaneWrite(msgspec.Struct, frozen=True, kw_only=True):
-    """What a batch has to write, as rows."""
+    """What a batch has to write, as rows; those of `0004_lane_rows.sql` lack what is the same for the whole batch."""
 
     orders: Sequence[Row]
     codes: Sequence[Row]
@@ -135,31 +134,33 @@ class LaneSession:
         self._queries = load_queries("lane")
         self._prepared: dict[str, Any] = {}
         self._has_warned = False
-
-    async def hold(self) -> None:
-        """S0: begin, and lock the lane's own row.
-
-        Raises:
-            Fenced: the row is not as this session left it.
-            Fault: one of `translated`.
-        """
-        statement = with_integers(self._queries["hold"], lane=self.lane, epoch=self.epoch, seq=self.seq)
-        if await self._execute(statement) != "SELECT 1":
-            raise Fenced(f"lane {self.lane}")
+        self._is_begun = False
 
     async def lock_and_claim(self, claims: Sequence[Row]) -> list[asyncpg.Record]:
-        """S1: one row a claim, in order of n: n, payer, is_locked, is_claimed."""
+        """S0 and S1: the lane's own row, then payers and keys.
+
+        Shape: one row a claim, in order of n: is_locked, is_claimed, the payer's row or None.
+
+        Raises:
+            Fenced: the lane's row is not as this session left it.
+            Fault: one of `translated`.
+        """
+        assert claims, "no claim, no batch"
+        if not self._is_begun:
+            await self._execute(self._queries["begin"])
+            self._is_begun = True
         with translated():
             rows: list[asyncpg.Record] = await self._prepared["lock_and_claim"].fetch(
-                claims, self.business_date, self.lane, self.seq + 1
+                claims, self.business_date, self.lane, self.seq + 1, self.epoch
             )
+        if not rows:
+            raise Fenced(f"lane {self.lane}")
         return rows
 
     async def read_books(self, wanted: Wanted) -> asyncpg.Record:
         """S2: one row, with an array for each kind of thing that was wanted."""
         with translated():
             row: asyncpg.Record | None = await self._prepared["read_books"].fetchrow(
-                wanted.payers,
                 wanted.payments,
                 wanted.orders,
                 wanted.codes,
@@ -179,56 +180,43 @@ class LaneSession:
         return rows
 
     async def write_books(self, write: LaneWrite) -> None:
-        """S3: everything at once.
+        """S3: everything that was decided.
 
         Raises:
             RunAgain: a unique key was taken by somebody else meanwhile.
             Fault: one of `translated`.
         """
-        batch = (
-            self.lane,
-            self.seq + 1,
-            write.at,
-            write.business_date,
-            write.cycle,
-            len(write.events),
-            self.head,
-            write.hash,
-        )
-        with translated():
-            counts = await self._prepared["write_books"].fetchrow(
-                write.orders,
-                write.codes,
-                write.payments,
+        if write.payments_changed or write.refunds or write.holds or write.holds_ended:
+            await self._write(
+                "write_changes",
                 write.payments_changed,
                 [row[0] for row in write.payments_changed],
                 write.refunds,
                 write.holds,
                 write.holds_ended,
-                write.postings,
-                write.events,
-                write.payers,
-                [row[0] for row in write.payers],
-                write.balances,
-                [batch],
-                self.epoch,
+                counts=(len(write.payments_changed), len(write.refunds), len(write.holds), len(write.holds_ended)),
             )
-        expected = (
-            len(write.orders),
-            len(write.codes),
-            len(write.payments),
-            len(write.payments_changed),
-            len(write.refunds),
-            len(write.holds),
-            len(write.holds_ended),
-            len(write.postings),
-            len(write.events),
-            len(write.payers),
-            len(write.balances),
-            1,
-            1,
+        rows = (write.orders, write.codes, write.payments, write.postings, write.events, write.payers, write.balances)
+        await self._write(
+            "write_books",
+            *rows[:-1],
+            [row[0] for row in write.payers],
+            write.balances,
+            self.lane,
+            self.seq + 1,
+            write.at,
+            write.business_date,
+            write.cycle,
+            self.head,
+            write.hash,
+            self.epoch,
+            counts=(*map(len, rows), 1, 1),
         )
-        if tuple(counts) != expected:
+
+    async def _write(self, name: str, *arguments: object, counts: tuple[int, ...]) -> None:
+        with translated():
+            counted = await self._prepared[name].fetchrow(*arguments)
+        if tuple(counted) != counts:
             raise RunAgain("a row was not as it was read")
 
     async def commit(self, batch_hash: bytes) -> None:
@@ -256,6 +244,16 @@ class LaneSession:
             ConnectionLost: the session is over, and the transaction with it.
         """
         await self._end_transaction("roll_back")
+
+    async def rest(self) -> None:
+        """There is no batch for a while: leave no transaction open.
+
+        Raises:
+            ConnectionLost: the session is over.
+        """
+        if self._is_begun:
+            await self._end_transaction("rest")
+            self._is_begun = False
 
     def close(self) -> None:
         """End the session at once."""

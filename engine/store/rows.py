@@ -47,6 +47,20 @@ def payer_row(payer: Payer) -> Row:
     )
 
 
+def changed_payer_row(payer: Payer) -> Row:
+    """`changed_payer`: what a batch can change of a payer."""
+    return (
+        payer.id,
+        payer.status,
+        payer.debits_pending,
+        payer.debits_posted,
+        payer.credits_pending,
+        payer.credits_posted,
+        payer.limit_day,
+        payer.spent,
+    )
+
+
 def payer_of(row: asyncpg.Record) -> Payer:
     """The payer of a `payer` row."""
     return Payer(
@@ -89,6 +103,29 @@ def payment_row(payment: Payment) -> Row:
         payment.created_at,
         payment.expires_at,
         payment.captured_at,
+    )
+
+
+def new_payment_row(payment: Payment) -> Row:
+    """`new_payment`: a payment that is stored by the batch that made it, whose date and instant are its own."""
+    return (
+        payment.id,
+        payment.region,
+        payment.merchant,
+        payment.payer,
+        payment.order_no,
+        payment.amount,
+        payment.scenario,
+        payment.mode,
+        payment.terminal_id,
+        payment.description,
+        payment.state,
+        payment.refusal,
+        payment.captured_amount,
+        payment.refunded_amount,
+        _encode(payment.tenders),
+        payment.cycle,
+        payment.expires_at,
     )
 
 
@@ -147,18 +184,10 @@ def refund_of(row: asyncpg.Record) -> Refund:
     )
 
 
-def balance_rows(changes: dict[AccountId, Totals], *, lane: int, seq: int) -> list[Row]:
-    """`balance` rows that add *changes*, by account."""
+def balance_rows(changes: dict[AccountId, Totals]) -> list[Row]:
+    """`added_balance` rows that add *changes*, by account."""
     return [
-        (
-            account,
-            lane,
-            totals.debits_pending,
-            totals.debits_posted,
-            totals.credits_pending,
-            totals.credits_posted,
-            seq,
-        )
+        (account, totals.debits_pending, totals.debits_posted, totals.credits_pending, totals.credits_posted)
         for account, totals in sorted(changes.items())
     ]
 

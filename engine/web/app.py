@@ -4,7 +4,7 @@ import msgspec
 from aiohttp import web
 
 from engine.web import banks, cards, docs, meta, payments, sandbox
-from engine.web.boundary import BODY_BYTES_MAX, Handler, boundary, signed
+from engine.web.boundary import BODY_BYTES_MAX, Handler, bounded, signed
 from engine.web.node import NODE, Node
 
 
@@ -50,9 +50,28 @@ SANDBOX_ROUTES: tuple[Route, ...] = (
 
 def build_app(node: Node) -> web.Application:
     """The application that serves *node*; the sandbox's paths exist only in the sandbox."""
-    app = web.Application(middlewares=[boundary], client_max_size=BODY_BYTES_MAX)
+    app = web.Application(client_max_size=BODY_BYTES_MAX)
     app[NODE] = node
     for route in ROUTES + (SANDBOX_ROUTES if node.sandbox_time is not None else ()):
         handler = signed(route.handler, is_money=route.is_money) if route.is_signed else route.handler
-        app.router.add_route(route.method, route.path, handler)
+        resource = app.router.add_resource(route.path)
+        resource.add_route(route.method, bounded(handler, route=resource.canonical))
+    app.router.add_route("*", "/{path:.*}", bounded(_unrouted, route="unmatched"))
     return app
+
+
+async def _unrouted(request: web.Request) -> web.StreamResponse:
+    """What no route takes.
+
+    Raises:
+        HTTPMethodNotAllowed: another method would do.
+        HTTPNotFound: nothing is there.
+    """
+    allowed: set[str] = set()
+    for resource in request.app.router.resources():
+        _, methods = await resource.resolve(request)
+        allowed |= methods
+    allowed.discard("*")
+    if allowed:
+        raise web.HTTPMethodNotAllowed(request.method, allowed)
+    raise web.HTTPNotFound

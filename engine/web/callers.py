@@ -33,6 +33,11 @@ class CallerDirectory:
         self._keyring = keyring
         self._known: dict[str, tuple[float, Caller | None]] = {}
 
+    def at_hand(self, keyid: str) -> Caller | None:
+        """The caller whose key this is, if it was read a moment ago; None if `find` has to be asked."""
+        entry = self._known.get(keyid)
+        return entry[1] if entry is not None and asyncio.get_running_loop().time() < entry[0] else None
+
     async def find(self, keyid: str) -> Caller | None:
         """The caller whose key this is. Whoever finds a key too old reads it again; the others do not wait for that,
         unless it is so old that it may have been suspended long ago.

@@ -10,11 +10,13 @@ from engine.core.journal import (
     GENESIS,
     BatchHeader,
     EventRow,
+    NewPosting,
     PostingRow,
     batch_hash,
     lane_leaf,
     merkle_root,
     microseconds,
+    new_batch_hash,
 )
 
 AT = datetime(2026, 11, 24, 4, 0, 0, 123_456, UTC)
@@ -64,6 +66,22 @@ OTHER_VALUES: dict[str, object] = {
 def with_another(row: BatchHeader | PostingRow | EventRow, column: str) -> list[object]:
     """The row's values, with another one in *column*."""
     return [OTHER_VALUES[name] if name == column else getattr(row, name) for name in row._fields]
+
+
+def test_rows_to_be_written_have_the_link_of_the_rows_that_are_written() -> None:
+    new: NewPosting = (
+        POSTING.event,
+        POSTING.region,
+        POSTING.payment,
+        POSTING.phase,
+        POSTING.kind,
+        POSTING.debit,
+        POSTING.credit,
+        POSTING.amount,
+    )
+    written = [POSTING, POSTING._replace(n=1)]
+    events = [(EVENT.n, EVENT.kind, EVENT.region, EVENT.payment, EVENT.body)]
+    assert new_batch_hash(GENESIS, HEADER, [new, new], events) == batch_hash(GENESIS, HEADER, written, [EVENT])
 
 
 def test_link_is_fixed_for_ever() -> None:

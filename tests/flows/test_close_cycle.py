@@ -219,10 +219,9 @@ class Tally:
 async def _decided(session: LaneSession, command: AnyCommand) -> LaneWrite:
     """Take a batch of one command as far as the moment before it is written: it has read the open cycle."""
     entry = Entry(command, asyncio.get_running_loop().create_future(), now=0.0, wait_s=5.0)
-    await session.hold()
     claims, _ = sort_claims([entry], await session.lock_and_claim(claim_rows([entry])))
     row = await session.read_books(wanted_by(claims))
-    books = Books(seen_of(row, [], last_now=datetime.min.replace(tzinfo=UTC)))
+    books = Books(seen_of(claims, row, [], last_now=datetime.min.replace(tzinfo=UTC)))
     decide_all(claims, books)
     return write_of(books, lane=session.lane, seq=session.seq + 1, prev=session.head)
 

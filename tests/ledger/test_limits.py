@@ -21,7 +21,7 @@ from tests.ledger.wire import Wire
 async def test_full_queue_refuses_at_once_and_decides_nothing(dsn: str, sql: asyncpg.Connection) -> None:
     world = await a_world(sql)
     async with Wire(dsn).opened() as wire, a_node(wire.dsn, queue_max=3) as ledger:
-        gate = wire.hold("hold")
+        gate = wire.hold("lock_and_claim")
         running = asyncio.create_task(ledger.submit(world.authorize()))
         await gate.reached.wait()
         queued = [asyncio.create_task(ledger.submit(world.authorize())) for _ in range(3)]
@@ -40,7 +40,7 @@ async def test_command_past_its_deadline_is_not_executed(dsn: str, sql: asyncpg.
     world = await a_world(sql)
     late = world.authorize(card=1)
     async with Wire(dsn).opened() as wire, a_node(wire.dsn) as ledger:
-        gate = wire.hold("hold")
+        gate = wire.hold("lock_and_claim")
         running = asyncio.create_task(ledger.submit(world.authorize()))
         await gate.reached.wait()
         queued = asyncio.create_task(ledger.submit(late))
@@ -58,7 +58,7 @@ async def test_command_past_its_deadline_is_not_executed(dsn: str, sql: asyncpg.
 async def test_one_callers_many_do_not_delay_another_callers_one(dsn: str, sql: asyncpg.Connection) -> None:
     world = await a_world(sql)
     async with Wire(dsn).opened() as wire, a_node(wire.dsn, batch_max=2) as ledger:
-        gate = wire.hold("hold")
+        gate = wire.hold("lock_and_claim")
         running = asyncio.create_task(ledger.submit(world.authorize()))
         await gate.reached.wait()
         many = [asyncio.create_task(ledger.submit(world.authorize(merchant=0))) for _ in range(10)]

@@ -17,7 +17,7 @@ from tests.ledger.nodes import a_ledger, a_node, end_backends, refusals, submit_
 from tests.ledger.proof import prove_books
 from tests.ledger.wire import Act, Wire
 
-STATEMENTS = ("hold", "lock_and_claim", "read_books", "write_books", "commit")
+STATEMENTS = ("lock_and_claim", "read_books", "write_books", "commit")
 
 FULL_AT_COMMIT = """
 CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -13,9 +13,9 @@ from tests.ledger.nodes import a_node, a_step, paid, refusals, through_shard
 from tests.ledger.proof import prove_books
 from tests.ledger.wire import Wire
 
-STATEMENTS = ("hold", "lock_and_claim", "read_books", "write_books", "commit")
-AFTER_THE_LOCK = STATEMENTS[2:]
-BEFORE_THE_WRITE = STATEMENTS[:4]
+STATEMENTS = ("lock_and_claim", "read_books", "write_books", "commit")
+AFTER_THE_LOCK = STATEMENTS[1:]
+BEFORE_THE_WRITE = STATEMENTS[:3]
 
 
 async def test_refund_that_waited_before_its_lock_sees_the_refund_that_overtook_it(

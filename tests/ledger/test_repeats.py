@@ -91,7 +91,7 @@ async def test_same_key_twice_in_the_queue_is_in_one_batch_once(dsn: str, sql: a
     world = await a_world(sql)
     command = world.authorize()
     async with Wire(dsn).opened() as wire, a_node(wire.dsn) as ledger:
-        gate = wire.hold("hold")
+        gate = wire.hold("lock_and_claim")
         running = asyncio.create_task(ledger.submit(world.authorize(card=1)))
         await gate.reached.wait()
         gone = asyncio.create_task(ledger.submit(command))
@@ -129,7 +129,7 @@ async def test_second_caller_decides_when_the_first_goes_away(dsn: str, sql: asy
     world = await a_world(sql)
     command = world.authorize()
     async with Wire(dsn).opened() as wire, a_node(wire.dsn) as ledger:
-        gate = wire.hold("hold")
+        gate = wire.hold("lock_and_claim")
         running = asyncio.create_task(ledger.submit(world.authorize(card=1)))
         await gate.reached.wait()
         first = asyncio.create_task(ledger.submit(command))

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from itertools import groupby
 
 import asyncpg
 
@@ -14,11 +15,12 @@ from tests.ledger.proof import prove_books
 
 WRITTEN_IN_ORDER = (
     "answer",
-    "order_ref",
-    "code_use",
-    "payment",
+    "payment",  # those that change
     "refund",
     "hold",
+    "order_ref",
+    "code_use",
+    "payment",  # new ones
     "posting",
     "event",
     "payer",
@@ -54,7 +56,7 @@ async def test_tables_are_written_in_the_order_that_locks_are_taken_in(dsn: str,
         payment = await paid(ledger, world, amount=100)
         (held,) = await submit_all(ledger, [world.authorize(card=2, capture=False)])
         assert held.answer.payment is not None
-        await traced(sql, WRITTEN_IN_ORDER)
+        await traced(sql, sorted(set(WRITTEN_IN_ORDER)))
         outcomes = await submit_all(
             ledger,
             [
@@ -65,8 +67,7 @@ async def test_tables_are_written_in_the_order_that_locks_are_taken_in(dsn: str,
         )
         assert refusals(outcomes) == [None] * 3
     order = [row["relation"] for row in await sql.fetch("SELECT relation FROM trace ORDER BY at")]
-    assert list(dict.fromkeys(order)) == list(WRITTEN_IN_ORDER)
-    assert order == sorted(order, key=WRITTEN_IN_ORDER.index), "one table after the other"
+    assert [relation for relation, _ in groupby(order)] == list(WRITTEN_IN_ORDER), "one table after the other"
     await prove_books(sql)
 
 

@@ -216,7 +216,7 @@ class _Passage:
             return self._prepared.get(body.split(b"\0")[1]) or None
         elif kind == b"Q":
             text = body.rstrip(b"\0")
-            return "hold" if text.startswith(b"BEGIN") or b"\nBEGIN" in text else _NAMES.get(text.decode())
+            return _NAMES.get(text.decode())
         return None
 
 

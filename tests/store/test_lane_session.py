@@ -5,7 +5,11 @@ import asyncio
 import asyncpg
 import pytest
 
+from engine.core.ids import NO_ID
 from engine.core.journal import GENESIS
+from engine.core.payer import CardStatus
+from engine.ledger.batch import claim_rows
+from engine.ledger.queue import Entry
 from engine.store.connection import LANE_SETTINGS
 from engine.store.faults import (
     ConnectionLost,
@@ -17,6 +21,8 @@ from engine.store.faults import (
     translated,
 )
 from engine.store.lane_session import LANE_LOCK_CLASS, LaneSessions
+from engine.store.rows import payer_of
+from tests.builders import a_world
 
 HELD = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = $1"
 # A schema before the server's own: what the server says of itself is what a test says.
@@ -30,6 +36,14 @@ DO $$ BEGIN
     EXECUTE format('ALTER DATABASE %I SET search_path = pretend, public, pg_catalog', current_database());
 END $$;
 """
+
+WAITING = """
+SELECT EXISTS (SELECT FROM pg_locks JOIN pg_stat_activity USING (pid)
+                WHERE NOT granted AND datname = current_database())
+"""
+STATE = "SELECT state FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'lane 1/1'"
+# A claim of the engine's own, about nobody: it locks the lane's row and nothing else.
+NOBODY = [(0, NO_ID, 8, None, None, None, None, None, None)]
 
 
 async def test_lane_that_nobody_had_starts_at_the_beginning(dsn: str, sql: asyncpg.Connection) -> None:
@@ -60,7 +74,7 @@ async def test_lane_that_is_held_is_passed_over(dsn: str, sql: asyncpg.Connectio
 async def test_lane_is_taken_again_from_a_session_that_still_lives(dsn: str, sql: asyncpg.Connection) -> None:
     sessions = LaneSessions(dsn, node="a")
     before = await sessions.open_any()
-    await before.hold()
+    await before.lock_and_claim(NOBODY)
     after = None
     while after is None:
         try:
@@ -70,7 +84,7 @@ async def test_lane_is_taken_again_from_a_session_that_still_lives(dsn: str, sql
     assert (after.lane, after.epoch, after.seq) == (1, 2, 0)
     with pytest.raises(ConnectionLost):
         await before.commit(GENESIS)
-    await after.hold()
+    await after.lock_and_claim(NOBODY)
     await after.roll_back()
     await after.leave()
     before.close()
@@ -95,7 +109,7 @@ async def test_lane_of_another_node_is_neither_taken_nor_disturbed(dsn: str, sql
     other = await LaneSessions(dsn, node="b").open_any()
     with pytest.raises(Fenced):
         await sessions.open_same(1)
-    await other.hold()
+    await other.lock_and_claim(NOBODY)
     await other.roll_back()
     await other.leave()
 
@@ -105,8 +119,39 @@ async def test_session_whose_row_moved_is_fenced(dsn: str, sql: asyncpg.Connecti
     session = await LaneSessions(dsn, node="a").open_any()
     await sql.execute(change)
     with pytest.raises(Fenced):
-        await session.hold()
+        await session.lock_and_claim(NOBODY)
     session.close()
+
+
+async def test_payer_is_as_new_as_its_lock_and_not_as_old_as_the_statement(dsn: str, sql: asyncpg.Connection) -> None:
+    """The statement has its snapshot and waits for the lane; meanwhile the payer changes."""
+    world = await a_world(sql)
+    command = world.authorize()
+    entry = Entry(command, asyncio.get_running_loop().create_future(), now=0.0, wait_s=5.0)
+    session = await LaneSessions(dsn, node="a").open_any()
+    await sql.execute("BEGIN; SELECT FROM lane FOR UPDATE")
+    claiming = asyncio.create_task(session.lock_and_claim(claim_rows([entry])))
+    other = await asyncpg.connect(dsn)
+    while not await other.fetchval(WAITING):
+        continue
+    await other.execute("UPDATE payer SET status = 2")
+    await other.close()
+    await sql.execute("COMMIT")
+    ((is_locked, is_claimed, payer),) = await claiming
+    assert (is_locked, is_claimed) == (True, True)
+    assert payer_of(payer).status is CardStatus.LOST
+    await session.leave()
+
+
+async def test_session_that_rests_has_no_transaction_and_goes_on(dsn: str, sql: asyncpg.Connection) -> None:
+    session = await LaneSessions(dsn, node="a").open_any()
+    for _ in range(2):
+        await session.rest()
+        assert await sql.fetchval(STATE) == "idle"
+        await session.lock_and_claim(NOBODY)
+        assert await sql.fetchval(STATE) == "idle in transaction"
+        await session.roll_back()
+    await session.leave()
 
 
 async def test_standby_is_refused_and_so_is_a_server_behind_what_was_seen(dsn: str, sql: asyncpg.Connection) -> None:
@@ -139,7 +184,7 @@ async def test_frozen_session_is_ended_by_the_server_and_its_rows_are_free(
 ) -> None:
     monkeypatch.setitem(LANE_SETTINGS, "idle_in_transaction_session_timeout", "20")
     session = await LaneSessions(dsn, node="a").open_any()
-    await session.hold()
+    await session.lock_and_claim(NOBODY)
     await sql.execute("SELECT FROM lane FOR UPDATE")
     with pytest.raises(ConnectionLost):
         await session.commit(GENESIS)

@@ -12,14 +12,13 @@ from engine.store.sql import load_queries
 from tests.builders import a_world
 from tests.ledger.nodes import a_node, submit_all
 
-STATEMENTS = ("lock_and_claim", "read_books", "read_earlier", "write_books")
+STATEMENTS = ("lock_and_claim", "read_books", "read_earlier", "write_changes", "write_books")
 # One row, and one a lane.
 SMALL = {"control", "lane"}
 TABLES_READ = {
     "lock_and_claim": {"device", "payment", "payer", "order_ref"},
     "read_books": {
         "order_ref",
-        "payer",
         "payment",
         "code_use",
         "device",
@@ -28,7 +27,8 @@ TABLES_READ = {
         "refund",
     },
     "read_earlier": {"answer", "event"},
-    "write_books": {"payment", "payer", "hold", "lane"},
+    "write_changes": {"payment", "hold"},
+    "write_books": {"payer", "lane"},
 }
 FILL = """
 INSERT INTO payer SELECT md5('c' || n)::uuid, 1, 2, md5('b')::uuid, 1000, 1, 0, 0, 0, 0, '2026-01-01', 0

@@ -100,11 +100,11 @@ def test_rows_of_shared_tables_are_in_the_order_of_their_keys() -> None:
     assert hold_rows(holds) == sorted(holds)
 
 
-def test_balance_rows_are_by_account_and_of_one_lane() -> None:
+def test_balance_rows_are_by_account() -> None:
     changes = {b"b" * 16: Totals(1, 2, 3, 4), b"a" * 16: Totals(5, 6, 7, 8)}
-    assert balance_rows(changes, lane=3, seq=9) == [  # type: ignore[arg-type]  # any bytes will do
-        (b"a" * 16, 3, 5, 6, 7, 8, 9),
-        (b"b" * 16, 3, 1, 2, 3, 4, 9),
+    assert balance_rows(changes) == [  # type: ignore[arg-type]  # any bytes will do
+        (b"a" * 16, 5, 6, 7, 8),
+        (b"b" * 16, 1, 2, 3, 4),
     ]
 
 

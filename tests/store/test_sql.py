@@ -13,7 +13,7 @@ from engine.store.sql import QUERIES, Sql, load_queries, with_integers
 
 ENGINE = Path(engine.__file__).parent
 MODULES = sorted(path.stem for path in QUERIES.glob("*.sql"))
-SEVERAL_STATEMENTS = {("lane", "hold"), ("verify", "create_folds")}
+SEVERAL_STATEMENTS = {("verify", "create_folds")}
 PARAMETER = re.compile(r"\$(\d+) [^,.$]*?(\w+(?:\[\])?)(?=[,.;]|$)")
 OWN_WORDS = {
     "smallint": "int2",

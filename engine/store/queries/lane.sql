@@ -32,17 +32,22 @@ SELECT pid, coalesce(wait_event, '') = 'SyncRep' AS is_waiting_for_standby
 -- $1 pid integer
 SELECT pg_terminate_backend($1);
 
--- name: hold
--- S0: one message, so that the transaction and the lane's lock cost one round trip. Its tag must be SELECT 1.
+-- name: begin
+-- Seldom: `commit` and `roll_back` begin the next transaction in the message that ends the last one.
 BEGIN ISOLATION LEVEL READ COMMITTED;
-SELECT 1 FROM lane WHERE id = :lane AND epoch = :epoch AND seq = :seq FOR NO KEY UPDATE;
 
 -- name: lock_and_claim
--- S1: lock the payers that are free, in id order, and claim the keys of the commands whose payer is locked, in key order.
+-- S1: lock the lane's own row, then the payers that are free, in id order, and claim the keys of the commands whose payer
+-- is locked, in key order. No row comes back when the lane is not as this session left it.
 -- Payers are found through maps that never change; who is skipped here is asked again later, so nothing waits for a payer.
--- $1 claims claim[], $2 business_date date, $3 lane smallint, $4 seq bigint
-WITH cmd AS MATERIALIZED (
-    SELECT * FROM unnest($1::claim[])
+-- Of what a statement reads and locks at once only the locked row is as new as its lock: so a payer is read here, and
+-- everything else in S2.
+-- $1 claims claim[], $2 business_date date, $3 lane smallint, $4 seq bigint, $5 epoch bigint
+WITH held AS MATERIALIZED (
+    SELECT 1 FROM lane l WHERE l.id = $3::smallint AND l.epoch = $5::bigint AND l.seq = $4::bigint - 1
+       FOR NO KEY UPDATE
+), cmd AS MATERIALIZED (
+    SELECT * FROM unnest($1::claim[]) WHERE EXISTS (SELECT FROM held)
 ), subject AS MATERIALIZED (
     SELECT c.n,
            CASE
@@ -54,7 +59,7 @@ WITH cmd AS MATERIALIZED (
            END AS payer
       FROM cmd c
 ), locked AS MATERIALIZED (
-    SELECT y.id
+    SELECT y.id, y AS found
       FROM payer y
      WHERE y.id = ANY (ARRAY(SELECT s.payer FROM subject s WHERE s.payer IS NOT NULL))
      ORDER BY y.id
@@ -68,7 +73,7 @@ WITH cmd AS MATERIALIZED (
     ON CONFLICT DO NOTHING
     RETURNING n
 )
-SELECT s.n, s.payer, s.payer IS NULL OR l.id IS NOT NULL AS is_locked, k.n IS NOT NULL AS is_claimed
+SELECT s.payer IS NULL OR l.id IS NOT NULL AS is_locked, k.n IS NOT NULL AS is_claimed, l.found AS payer
   FROM subject s
   LEFT JOIN locked l ON l.id = s.payer
   LEFT JOIN claimed k ON k.n = s.n
@@ -77,36 +82,34 @@ SELECT s.n, s.payer, s.payer IS NULL OR l.id IS NOT NULL AS is_locked, k.n IS NO
 -- name: read_books
 -- S2: everything a batch has to know, with a snapshot taken after its locks were held. A row is looked up for each key,
 -- never joined: a join may be planned to read the whole of a table that was empty when the plan was made.
--- $1 payers uuid[], $2 payments uuid[], $3 orders order_key[], $4 codes code_use[], $5 devices bigint[],
--- $6 merchants uuid[], $7 terminals terminal[], $8 refunds refund_key[]
+-- $1 payments uuid[], $2 orders order_key[], $3 codes code_use[], $4 devices bigint[], $5 merchants uuid[],
+-- $6 terminals terminal[], $7 refunds refund_key[]
 WITH orders AS MATERIALIZED (
     SELECT o.*
-      FROM unnest($3::order_key[]) k,
+      FROM unnest($2::order_key[]) k,
            LATERAL (SELECT x.* FROM order_ref x
                      WHERE x.merchant = k.merchant AND x.order_no = k.order_no LIMIT 1) o
 )
 SELECT c.business_date, c.cycle, c.cutoff_at, c.published_cycle, c.sandbox_offset_us, clock_timestamp() AS clock,
-       ARRAY(SELECT y.found FROM unnest($1::uuid[]) i(id),
-                    LATERAL (SELECT x AS found FROM payer x WHERE x.id = i.id LIMIT 1) y) AS payers,
        ARRAY(SELECT y.found
-               FROM (SELECT unnest($2::uuid[]) AS id
+               FROM (SELECT unnest($1::uuid[]) AS id
                      UNION SELECT o.payment FROM orders o WHERE o.payment IS NOT NULL) i,
                     LATERAL (SELECT x AS found FROM payment x WHERE x.id = i.id LIMIT 1) y) AS payments,
        ARRAY(SELECT (o.merchant, o.order_no, o.payment)::order_ref FROM orders o) AS orders,
-       ARRAY(SELECT y.found FROM unnest($4::code_use[]) i,
+       ARRAY(SELECT y.found FROM unnest($3::code_use[]) i,
                     LATERAL (SELECT x AS found FROM code_use x
                               WHERE x.step = i.step AND x.device = i.device AND x.refresh = i.refresh
                               LIMIT 1) y) AS codes,
-       ARRAY(SELECT y.found FROM unnest($5::bigint[]) i(device_no),
+       ARRAY(SELECT y.found FROM unnest($4::bigint[]) i(device_no),
                     LATERAL (SELECT x AS found FROM device x WHERE x.device_no = i.device_no LIMIT 1) y) AS devices,
-       ARRAY(SELECT y.found FROM unnest($6::uuid[]) i(id),
+       ARRAY(SELECT y.found FROM unnest($5::uuid[]) i(id),
                     LATERAL (SELECT (x.id, x.region, x.is_suspended, x.scenarios)::merchant_state AS found
                                FROM merchant x WHERE x.id = i.id LIMIT 1) y) AS merchants,
-       ARRAY(SELECT y.found FROM unnest($7::terminal[]) i,
+       ARRAY(SELECT y.found FROM unnest($6::terminal[]) i,
                     LATERAL (SELECT x AS found FROM terminal x
                               WHERE x.merchant = i.merchant AND x.terminal_id = i.terminal_id
                               LIMIT 1) y) AS terminals,
-       ARRAY(SELECT y.found FROM unnest($8::refund_key[]) i,
+       ARRAY(SELECT y.found FROM unnest($7::refund_key[]) i,
                     LATERAL (SELECT (x.payment, x.refund_no)::refund_key AS found FROM refund x
                               WHERE x.payment = i.payment AND x.refund_no = i.refund_no LIMIT 1) y) AS refunds
   FROM control c;
@@ -122,46 +125,70 @@ SELECT a.caller, a.operation, a.key, e.body
                  WHERE x.business_date = a.business_date AND x.lane = a.lane AND x.seq = a.seq AND x.n = a.n
                  LIMIT 1) e;
 
+-- name: write_changes
+-- S3 of a batch that changes payments made before it. The CTEs run in the order in which the final SELECT counts them.
+-- $1 changed payment[], $2 their ids uuid[], $3 refunds refund[], $4 holds hold[], $5 ended hold[]
+WITH payment_changed AS (
+    UPDATE payment p
+       SET state = v.state, captured = v.captured, refunded = v.refunded, tenders = v.tenders,
+           business_date = v.business_date, cycle = v.cycle, expires_at = v.expires_at, captured_at = v.captured_at
+      FROM unnest($1::payment[]) v
+     WHERE p.id = v.id AND p.id = ANY ($2::uuid[])
+    RETURNING 1
+), refund_new AS (
+    INSERT INTO refund SELECT * FROM unnest($3::refund[]) ON CONFLICT DO NOTHING RETURNING 1
+), hold_new AS (
+    INSERT INTO hold SELECT * FROM unnest($4::hold[]) RETURNING 1
+), hold_ended AS (
+    DELETE FROM hold h USING unnest($5::hold[]) v
+     WHERE h.due = v.due AND h.payment = v.payment AND h.due = ANY (ARRAY(SELECT w.due FROM unnest($5::hold[]) w))
+    RETURNING 1
+)
+SELECT (SELECT count(*) FROM payment_changed) AS payments_changed,
+       (SELECT count(*) FROM refund_new) AS refunds,
+       (SELECT count(*) FROM hold_new) AS holds,
+       (SELECT count(*) FROM hold_ended) AS holds_ended;
+
 -- name: write_books
--- S3: all that a batch decided. The CTEs run in the order in which the final SELECT counts them; one write a row.
--- $1 orders order_ref[], $2 codes code_use[], $3 payments payment[], $4 changed payment[], $5 their ids uuid[],
--- $6 refunds refund[], $7 holds hold[], $8 ended hold[], $9 postings posting[], $10 events event[],
--- $11 payers payer[], $12 their ids uuid[], $13 balances balance[], $14 batch batch[], $15 epoch bigint
+-- S3: what every batch writes. The CTEs run in the order in which the final SELECT counts them; one write a row.
+-- $1 orders order_ref[], $2 codes code_use[], $3 payments new_payment[], $4 postings new_posting[], $5 events new_event[],
+-- $6 payers changed_payer[], $7 their ids uuid[], $8 balances added_balance[], $9 lane smallint, $10 seq bigint,
+-- $11 at timestamptz, $12 business_date date, $13 cycle bigint, $14 prev bytea, $15 hash bytea, $16 epoch bigint
 WITH order_new AS (
     INSERT INTO order_ref SELECT * FROM unnest($1::order_ref[]) ON CONFLICT DO NOTHING RETURNING 1
 ), code_new AS (
     INSERT INTO code_use SELECT * FROM unnest($2::code_use[]) ON CONFLICT DO NOTHING RETURNING 1
 ), payment_new AS (
-    INSERT INTO payment SELECT * FROM unnest($3::payment[]) RETURNING 1
-), payment_changed AS (
-    UPDATE payment p
-       SET state = v.state, captured = v.captured, refunded = v.refunded, tenders = v.tenders,
-           business_date = v.business_date, cycle = v.cycle, expires_at = v.expires_at, captured_at = v.captured_at
-      FROM unnest($4::payment[]) v
-     WHERE p.id = v.id AND p.id = ANY ($5::uuid[])
-    RETURNING 1
-), refund_new AS (
-    INSERT INTO refund SELECT * FROM unnest($6::refund[]) ON CONFLICT DO NOTHING RETURNING 1
-), hold_new AS (
-    INSERT INTO hold SELECT * FROM unnest($7::hold[]) RETURNING 1
-), hold_ended AS (
-    DELETE FROM hold h USING unnest($8::hold[]) v
-     WHERE h.due = v.due AND h.payment = v.payment AND h.due = ANY (ARRAY(SELECT w.due FROM unnest($8::hold[]) w))
+    INSERT INTO payment
+    SELECT v.id, v.region, v.merchant, v.payer, v.order_no, v.amount, v.scenario, v.mode, v.terminal_id, v.description,
+           v.state, v.refusal, v.captured, v.refunded, v.tenders, $12::date, v.cycle, $12::date, $11::timestamptz,
+           v.expires_at, CASE WHEN v.cycle IS NOT NULL THEN $11::timestamptz END
+      FROM unnest($3::new_payment[]) v
     RETURNING 1
 ), posting_new AS (
-    INSERT INTO posting SELECT * FROM unnest($9::posting[]) RETURNING 1
+    INSERT INTO posting
+    SELECT $12::date, $9::smallint, $10::bigint, v.n - 1, v.event, $13::bigint, v.region, v.payment, v.phase, v.kind,
+           v.debit, v.credit, v.amount
+      FROM unnest($4::new_posting[])
+           WITH ORDINALITY v(event, region, payment, phase, kind, debit, credit, amount, n)
+    RETURNING 1
 ), event_new AS (
-    INSERT INTO event SELECT * FROM unnest($10::event[]) RETURNING 1
+    INSERT INTO event
+    SELECT $12::date, $9::smallint, $10::bigint, v.n, v.kind, v.region, v.payment, $11::timestamptz, v.body
+      FROM unnest($5::new_event[]) v
+    RETURNING 1
 ), payer_changed AS (
     UPDATE payer p
        SET status = v.status, debits_pending = v.debits_pending, debits_posted = v.debits_posted,
            credits_pending = v.credits_pending, credits_posted = v.credits_posted,
            limit_day = v.limit_day, spent = v.spent
-      FROM unnest($11::payer[]) v
-     WHERE p.id = v.id AND p.id = ANY ($12::uuid[])
+      FROM unnest($6::changed_payer[]) v
+     WHERE p.id = v.id AND p.id = ANY ($7::uuid[])
     RETURNING 1
 ), balance_changed AS (
-    INSERT INTO balance AS b SELECT * FROM unnest($13::balance[])
+    INSERT INTO balance AS b
+    SELECT v.account, $9::smallint, v.debits_pending, v.debits_posted, v.credits_pending, v.credits_posted, $10::bigint
+      FROM unnest($8::added_balance[]) v
     ON CONFLICT (account, lane) DO UPDATE
        SET debits_pending = b.debits_pending + excluded.debits_pending,
            debits_posted = b.debits_posted + excluded.debits_posted,
@@ -170,21 +197,18 @@ WITH order_new AS (
            seq = excluded.seq
     RETURNING 1
 ), batch_new AS (
-    INSERT INTO batch SELECT * FROM unnest($14::batch[]) RETURNING 1
+    INSERT INTO batch
+    VALUES ($9::smallint, $10::bigint, $11::timestamptz, $12::date, $13::bigint, cardinality($5::new_event[]),
+            $14::bytea, $15::bytea)
+    RETURNING 1
 ), lane_changed AS (
-    UPDATE lane l
-       SET seq = v.seq, head = v.hash
-      FROM unnest($14::batch[]) v
-     WHERE l.id = v.lane AND l.epoch = $15::bigint AND l.seq = v.seq - 1
+    UPDATE lane l SET seq = $10::bigint, head = $15::bytea
+     WHERE l.id = $9::smallint AND l.epoch = $16::bigint AND l.seq = $10::bigint - 1
     RETURNING 1
 )
 SELECT (SELECT count(*) FROM order_new) AS orders,
        (SELECT count(*) FROM code_new) AS codes,
        (SELECT count(*) FROM payment_new) AS payments,
-       (SELECT count(*) FROM payment_changed) AS payments_changed,
-       (SELECT count(*) FROM refund_new) AS refunds,
-       (SELECT count(*) FROM hold_new) AS holds,
-       (SELECT count(*) FROM hold_ended) AS holds_ended,
        (SELECT count(*) FROM posting_new) AS postings,
        (SELECT count(*) FROM event_new) AS events,
        (SELECT count(*) FROM payer_changed) AS payers,
@@ -204,8 +228,13 @@ SELECT business_date FROM control;
 
 -- name: commit
 -- S4. Its tag must be COMMIT: a transaction that has failed answers ROLLBACK, and no error. A statement's time-out does
--- not end the wait for a standby, so this needs none of its own.
-COMMIT;
+-- not end the wait for a standby, so this needs none of its own. The next batch's transaction is begun in the same
+-- message: until its first statement it holds neither a lock nor a snapshot.
+COMMIT AND CHAIN;
 
 -- name: roll_back
+ROLLBACK AND CHAIN;
+
+-- name: rest
+-- Nothing to do for a while: an open transaction that does nothing would be ended by the server.
 ROLLBACK;
