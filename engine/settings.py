@@ -36,6 +36,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     is_sandbox: bool = False
     host: str = "127.0.0.1"
     port: int = 8080
+    sftp_port: int = 0  # 0: no SFTP, or in the sandbox whichever port is free
     lane_count: int = LANE_COUNT
     batch_max: int | None = None  # a benchmark's; None is the engine's own
 

@@ -2,12 +2,14 @@
 
 import logging
 import sys
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from engine.core.settlement import AlarmKind
 from engine.ledger.lane import BatchDone
 
 _SECONDS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
@@ -54,6 +56,9 @@ class Metrics:
         self._worker_faults = Counter(
             "engine_worker_faults", "Worker turns that failed", ["worker"], registry=self.registry
         )
+        self._alarms = Gauge(
+            "engine_clearing_alarms", "Alarms of clearing that are on, by kind", ["kind"], registry=self.registry
+        )
         self._observers: dict[tuple[str, int], Histogram] = {}
 
     def observe_request(self, route: str, status: int, took_s: float) -> None:
@@ -73,6 +78,11 @@ class Metrics:
     def count_fault(self, worker: str) -> None:
         """Count a turn of a background loop that failed."""
         self._worker_faults.labels(worker).inc()
+
+    def show_alarms(self, counts: Mapping[AlarmKind, int]) -> None:
+        """Show how many alarms of each kind are on."""
+        for kind, count in counts.items():
+            self._alarms.labels(kind.value).set(count)
 
     def exposition(self) -> bytes:
         """The metrics in Prometheus' text format."""

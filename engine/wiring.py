@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import asyncpg
 import msgspec
@@ -18,8 +18,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from redis import asyncio as aioredis
 
 from engine.codes.keys import FIELD_KEY_ID, Keyring, SigningKey, signing_key_of
+from engine.core.bank_lines import UploadKind
 from engine.flows.clock import Clock, IdSource
+from engine.flows.disburse import EveryoneEligible
+from engine.flows.disburse_send import Sender
+from engine.flows.ledger_clearing import LedgerClearing
+from engine.flows.reconcile_statement import Statements
+from engine.flows.returned_lines import LinesGivenBack
 from engine.flows.sandbox_time import SandboxTime
+from engine.flows.take_acknowledgement import AcknowledgementUploads
+from engine.flows.take_returns import ReturnUploads
 from engine.heap import settle_heap
 from engine.hints.attempts import WrongCodes
 from engine.hints.connection import open_valkey
@@ -32,14 +40,24 @@ from engine.store.faults import translated
 from engine.store.lane_session import LaneSessions
 from engine.store.migrations import migrate
 from engine.store.reads import Reads
+from engine.store.sftp_access import SftpAccess
 from engine.store.sql import load_queries
 from engine.telemetry import Metrics
 from engine.web.app import build_app
+from engine.web.banks import manifest_view
 from engine.web.callers import CallerDirectory
+from engine.web.executors import executors_of
 from engine.web.node import Node
+from engine.web.problems import PROBLEMS
+from engine.web.render import encode_json
+from engine.workers.approvals import run_approval_keeper
+from engine.workers.disbursements import run_disbursement_sender
 from engine.workers.holds import run_hold_sweeper, sweep_holds
 from engine.workers.partitions import run_partition_keeper
 from engine.workers.timetable import close_due_cycles, run_timetable
+
+if TYPE_CHECKING:
+    from engine.sftp.server import SftpAddress
 
 POOL_SIZE_MAX: Final = 8
 SIGNING_KEY_PLACE: Final = "engine_key.secret"
@@ -123,6 +141,22 @@ async def open_books(settings: Settings, addresses: Addresses) -> AsyncIterator[
 
 
 @asynccontextmanager
+async def open_lane(database_url: str) -> AsyncIterator[Ledger]:
+    """A ledger of one lane, beside those of the nodes that run, for a command that posts something.
+
+    Raises:
+        Fault: the database cannot be reached.
+    """
+    ledger = Ledger(LaneSessions(database_url, node=node_name()), lane_count=1)
+    await ledger.open()
+    running = asyncio.create_task(ledger.run())
+    try:
+        yield ledger
+    finally:
+        await _finish(ledger, running)
+
+
+@asynccontextmanager
 async def open_node(settings: Settings, addresses: Addresses) -> AsyncIterator[Node]:
     """A node with its lanes running; on the way out the lanes finish what is queued, then everything closes.
 
@@ -158,10 +192,11 @@ async def open_node(settings: Settings, addresses: Addresses) -> AsyncIterator[N
             on_batch=on_batch,
         )
         await ledger.open()
+        clearing = LedgerClearing(pool, ledger, addresses.database_url)
 
         async def catch_up() -> None:
             await sweep_holds(ledger, reads)
-            await close_due_cycles(addresses.database_url, keys[0])
+            await close_due_cycles(addresses.database_url, keys[0], books=clearing)
 
         stopping = asyncio.Event()
         running = asyncio.create_task(ledger.run())
@@ -180,6 +215,15 @@ async def open_node(settings: Settings, addresses: Addresses) -> AsyncIterator[N
             clock=clock,
             ids=ids,
             metrics=metrics,
+            uploads={
+                UploadKind.STATEMENT: Statements(
+                    pool, addresses.database_url, ids, returned=LinesGivenBack(addresses.database_url)
+                ),
+                UploadKind.RETURN: ReturnUploads(clearing.returns),
+                UploadKind.ACK: AcknowledgementUploads(clearing.returns),
+            },
+            clearing=clearing,
+            eligibility=EveryoneEligible(),
             sandbox_time=SandboxTime(pool, reads, clock, catch_up=catch_up) if settings.is_sandbox else None,
             stopping=stopping,
         )
@@ -209,16 +253,65 @@ async def open_server(node: Node, settings: Settings, *, listener: socket.socket
 
 
 @asynccontextmanager
+async def open_sftp_server(node: Node, listener: socket.socket) -> AsyncIterator["SftpAddress"]:
+    """The node's SFTP server on a bound socket. On the way out nobody new comes in, and what was begun is done.
+
+    Raises:
+        Fault: the database cannot answer.
+        SealBroken: the database belongs to another master secret.
+    """
+    # Its library takes a quarter of a second to load, which most commands can do without.
+    from engine.sftp.server import SftpParts, open_sftp
+
+    parts = SftpParts(
+        pool=node.pool,
+        keyring=node.keyring,
+        clock=node.clock,
+        ids=node.ids,
+        uploads=node.uploads,
+        manifest=lambda file: msgspec.json.format(encode_json(manifest_view(file))),
+        title=lambda refusal: PROBLEMS[refusal].en,
+    )
+    async with open_sftp(parts, listener) as address:
+        yield address
+
+
+async def sftp_host_key(node: Node) -> str:
+    """The public key of the SFTP servers of the node's database, in one line.
+
+    Raises:
+        Fault: the database cannot answer.
+    """
+    from engine.sftp.host_key import host_key, public_key_line  # as above
+
+    return public_key_line(await host_key(SftpAccess(node.pool), node.keyring, node.ids))
+
+
+@asynccontextmanager
 async def open_workers(node: Node) -> AsyncIterator[None]:
-    """The background loops: holds that lapse, the clearing timetable, partitions ahead of time."""
+    """The background loops: holds that lapse, the clearing timetable, benefits to be sent, partitions ahead of time."""
     stopping = asyncio.Event()
     count = node.metrics.count_fault
     loops = [
         asyncio.create_task(running)
         for running in (
             run_hold_sweeper(node.ledger, node.reads, stopping, on_fault=partial(count, "holds")),
-            run_timetable(node.database_url, node.signing_keys[0], stopping, on_fault=partial(count, "timetable")),
+            run_timetable(
+                node.database_url,
+                node.signing_keys[0],
+                stopping,
+                books=node.clearing,
+                on_fault=partial(count, "timetable"),
+                on_alarms=node.metrics.show_alarms,
+            ),
             run_partition_keeper(node.pool, node.reads, stopping, on_fault=partial(count, "partitions")),
+            run_approval_keeper(node.pool, executors_of(node), stopping, on_fault=partial(count, "approvals")),
+            run_disbursement_sender(
+                node.pool,
+                Sender(node.pool, node.ledger, node.eligibility),
+                stopping,
+                on_fault=partial(count, "disbursements"),
+            ),
         )
     ]
     for loop in loops:

@@ -72,6 +72,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
         code_refusal: Refusal | None = None,
         scenario: int = PHARMACY.number,
         terminal_id: str = "T-01",
+        bill_no: str | None = None,
     ) -> Authorize:
         """A valid payment by the *card*-th card at the *merchant*-th merchant; a new code, key and order each time."""
         unique = next(_entropy)
@@ -91,6 +92,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
             capture=capture,
             hold_s=hold_s,
             description=None,
+            bill_no=bill_no,
         )
 
     def capture(
@@ -171,6 +173,7 @@ async def a_world(
             (bank, 102_100_000_000 + n, f"示例银行{n}", f"Bank {n}", n == bank_count - 1)
             for n, bank in enumerate(banks)
         ],
+        columns=("id", "cnaps", "name_zh", "name_en", "is_settlement_bank"),
     )
     await sql.copy_records_to_table(
         "fund", records=[(REGION // 100 * 100, pay_type, banks[-1]) for pay_type in (310100, 310200)]

@@ -79,7 +79,9 @@ async def store_world(connection: asyncpg.Connection, world: World) -> None:
     """Everybody is in the database; the personal accounts are empty."""
     tables = {
         "bank": (
-            (bank, 102_100_009_000 + n, f"压测银行{n}", f"Bench Bank {n}", n == 0) for n, bank in enumerate(world.banks)
+            # Files at the end of every cycle: no choice of delivery.
+            (bank, 102_100_009_000 + n, f"压测银行{n}", f"Bench Bank {n}", n == 0, None)
+            for n, bank in enumerate(world.banks)
         ),
         "fund": (
             (pooling_area(REGION), pay_type, world.banks[1])

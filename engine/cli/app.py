@@ -3,7 +3,7 @@
 import typer
 
 from engine import __version__
-from engine.cli import bank, bench, call, clearing, demo, operate, serve
+from engine.cli import bank, bench, call, clearing, demo, operate, participants, serve
 
 app = typer.Typer(
     name="engine",
@@ -22,6 +22,8 @@ app.command("call")(call.call)
 app.add_typer(clearing.app, name="clearing")
 app.add_typer(bank.app, name="bank")
 app.add_typer(bench.app, name="bench")
+app.add_typer(participants.operators, name="operator")
+app.add_typer(participants.participants, name="participants")
 
 
 @app.command("version")

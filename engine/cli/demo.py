@@ -2,6 +2,9 @@
 
 import os
 import time
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 from typing import Annotated, Final
 
 import aiohttp
@@ -19,12 +22,12 @@ from engine.cli.nodes import (
 )
 from engine.cli.options import DATA_DIR, DataDir, Exit, err, fail, out, progress_bar
 from engine.client import Credentials, EngineClient
-from engine.client.bank import FileRejected, pull_files
 from engine.codes.keys import SigningKey
 from engine.core.calendar import CycleNumber, cycle_text
 from engine.core.ids import device_serial
 from engine.embedded.services import Services
 from engine.flows.verify_books import BooksReport, verify_books
+from engine.sandbox.bank_day import BankDay, BankReport
 from engine.sandbox.camera import scan
 from engine.sandbox.city import SampleCity, sample_city
 from engine.sandbox.guide import FILE_NAME, SandboxGuide
@@ -34,9 +37,10 @@ from engine.sandbox.purchases import purchases
 from engine.sandbox.shopper import Shopper, Tally, Till
 from engine.settings import Settings
 from engine.web.node import Node
-from engine.workers.timetable import close_and_publish
+from engine.workers.timetable import close_and_publish, instruct_by_hand
 
 AT_ONCE: Final = 64
+BANKS_FOLDER: Final = "banks"  # in the data folder: what the banks have pulled and sent
 
 
 class DemoResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,7 +48,7 @@ class DemoResult(msgspec.Struct, frozen=True, kw_only=True):
 
     tally: Tally
     cycle: CycleNumber
-    file_counts: dict[str, int]  # by bank
+    banks: tuple[BankReport, ...]
     took_s: float
     report: BooksReport
     faults: tuple[str, ...]
@@ -56,7 +60,7 @@ def demo(
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8080,
     data_dir: DataDir = DATA_DIR,
 ) -> None:
-    """Run a sandbox, pay over signed HTTP, close a cycle, pull every bank's files, verify the books."""
+    """Run a sandbox: pay over signed HTTP, close a cycle, live a bank day for every bank, verify the books."""
     if port_in_use("127.0.0.1", port):
         fail(Exit.WRONG_USAGE, f"Port {port} is taken. Choose another with --port, or 0 for a free one.")
     settings = Settings(data_dir=data_dir, environ=os.environ, is_sandbox=True, port=port)
@@ -64,7 +68,7 @@ def demo(
     async def run(services: Services) -> bool:
         async with sandbox_node(settings, services) as (node, guide):
             note(f"sandbox on {guide.base_url}")
-            result = await _demonstrate(node, guide, payments)
+            result = await _demonstrate(node, guide, payments, data_dir / BANKS_FOLDER)
             _show(result, guide, settings)
             if not once:
                 note("still serving; stop with Ctrl-C")
@@ -75,7 +79,7 @@ def demo(
         raise typer.Exit(Exit.CHECK_FAILED)
 
 
-async def _demonstrate(node: Node, guide: SandboxGuide, payments: int) -> DemoResult:
+async def _demonstrate(node: Node, guide: SandboxGuide, payments: int, folder: Path) -> DemoResult:
     city = sample_city()
     run = f"D{int(node.clock.wall_s()):x}"
     faults: list[str] = []
@@ -86,28 +90,37 @@ async def _demonstrate(node: Node, guide: SandboxGuide, payments: int) -> DemoRe
         tally = await _shop(city, guide, tills, run, payments, node)
         took_s = time.perf_counter() - started
     faults += tally.surprises
-    cycle = await close_and_publish(node.database_url, node.signing_keys[0])
-    file_counts = {}
-    for bank in city.banks:
-        async with client_of(guide, bank.slug) as client:
-            try:
-                pulled = await pull_files(client, None, cycle=cycle_text(cycle))
-                file_counts[bank.slug] = len(pulled)
-                if not pulled:
-                    faults.append(f"{bank.slug} found no file")
-            except FileRejected as error:
-                faults.append(str(error))
+    cycle = await close_and_publish(node.database_url, node.signing_keys[0], books=node.clearing)
+    banks = await _bank_day(node, guide, city, cycle, folder)
+    faults += banks.faults
     report = await verified(node.database_url, node.signing_keys)
     if report.violation is not None:
         faults.append(report.violation.text)
     return DemoResult(
         tally=tally,
         cycle=cycle,
-        file_counts=file_counts,
+        banks=tuple(banks.reports.values()),
         took_s=took_s,
         report=report,
         faults=tuple(faults),
     )
+
+
+async def _bank_day(node: Node, guide: SandboxGuide, city: SampleCity, cycle: CycleNumber, folder: Path) -> BankDay:
+    """Files, acknowledgements, returns, settlement, statements; one bank returns items, another is off by a fen."""
+    day = BankDay(
+        partial(client_of, guide),
+        folder,
+        cycle=cycle,
+        names=tuple(bank.slug for bank in city.banks),
+        at=datetime.fromtimestamp(node.clock.wall_s(), UTC),
+    )
+    await day.take_files()
+    await day.give_back()
+    await instruct_by_hand(node.database_url, cycle=cycle, books=node.clearing)
+    await day.settle(city.settlement_bank.slug)
+    await day.compare()
+    return day
 
 
 def _till(guide: SandboxGuide, name: str, session: aiohttp.ClientSession) -> EngineClient:
@@ -167,6 +180,18 @@ async def verified(database_url: str, signing_keys: tuple[SigningKey, ...]) -> B
         return await verify_books(database_url, public_keys=keys, progress=progress)
 
 
+def _show_banks(banks: tuple[BankReport, ...]) -> None:
+    table = Table(
+        title="What the banks did: files pulled, checked and acknowledged, items given back, statements compared"
+    )
+    for heading in ("bank", "files", "given back", "statement", "differences"):
+        table.add_column(heading)
+    for bank in banks:
+        said = f"{bank.lines:,} lines, {bank.state}"
+        table.add_row(bank.name, str(bank.files), str(bank.returned or ""), said, ", ".join(bank.differences))
+    out.print(table)
+
+
 def _show(result: DemoResult, guide: SandboxGuide, settings: Settings) -> None:
     tally = result.tally
     table = Table(title="What the city did", show_header=False)
@@ -177,9 +202,8 @@ def _show(result: DemoResult, guide: SandboxGuide, settings: Settings) -> None:
     for code, count in tally.refusals.most_common():
         table.add_row(f"refused: {code}", f"{count:,}")
     table.add_row("cycle closed", cycle_text(result.cycle))
-    for bank, count in result.file_counts.items():
-        table.add_row(f"files pulled and checked: {bank}", str(count))
     out.print(table)
+    _show_banks(result.banks)
     out.print(f"API            {guide.base_url}")
     out.print(f"documentation  {guide.base_url}/docs")
     out.print(f"metrics        {guide.base_url}/metrics")

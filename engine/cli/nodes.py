@@ -21,18 +21,21 @@ from engine.codes.keys import SealBroken
 from engine.embedded.faults import ServiceMissing
 from engine.embedded.services import Services
 from engine.sandbox.city import sample_city
-from engine.sandbox.guide import SandboxGuide, read_guide, write_guide
+from engine.sandbox.guide import SandboxGuide, SandboxSftp, read_guide, write_guide
 from engine.sandbox.load import CityLoader, is_loaded
 from engine.sandbox.people import CARDHOLDERS_DEFAULT
+from engine.sandbox.ssh_keys import write_ssh_keys
 from engine.settings import Settings, WrongSetting, master_secret
+from engine.sftp.sockets import listening_socket
 from engine.store.connection import READ_SETTINGS, connect
 from engine.store.faults import Fault
 from engine.telemetry import configure_logs
 from engine.web.node import Node
-from engine.wiring import Addresses, open_node, open_server, open_workers, prepare_database
+from engine.wiring import Addresses, open_node, open_server, open_sftp_server, open_workers, prepare_database
 
 T = TypeVar("T")
 
+SFTP_PORT: Final = 2222  # of the sandbox, if it is free
 WATCH_S: Final = 0.5
 PROBE_S: Final = 2.0
 
@@ -86,18 +89,34 @@ def addresses_of(services: Services) -> Addresses:
 async def sandbox_node(
     settings: Settings, services: Services, *, listener: socket.socket | None = None
 ) -> AsyncIterator[tuple[Node, SandboxGuide]]:
-    """A sandbox, filled and serving, with its guide written."""
+    """A sandbox, filled and serving over HTTP and SFTP, with its guide written."""
     addresses = addresses_of(services)
+    sftp_socket = sandbox_sftp_socket(settings)
     await prepare_database(addresses.database_url)
     async with AsyncExitStack() as stack:
+        stack.enter_context(sftp_socket)
         node = await stack.enter_async_context(open_node(settings, addresses))
         stack.enter_context(watched(services))
         guide = await load_city(settings, addresses, node)
         port = await stack.enter_async_context(open_server(node, settings, listener=listener))
         await stack.enter_async_context(open_workers(node))
-        guide = SandboxGuide(base_url=f"http://{settings.host}:{port}", callers=guide.callers, cards=guide.cards)
+        address = await stack.enter_async_context(open_sftp_server(node, sftp_socket))
+        sftp = SandboxSftp(host=address.host, port=address.port, host_key=address.host_key)
+        guide = msgspec.structs.replace(guide, base_url=f"http://{settings.host}:{port}", sftp=sftp)
         write_guide(settings.data_dir, guide)
+        write_ssh_keys(settings.data_dir, guide)
         yield node, guide
+
+
+def sandbox_sftp_socket(settings: Settings) -> socket.socket:
+    """The socket that a sandbox's SFTP server listens on: the port that was asked for, else 2222, else a free one.
+
+    Ends the command if the port that was asked for is taken.
+    """
+    try:
+        return listening_socket(settings.host, settings.sftp_port or SFTP_PORT, or_any=settings.sftp_port == 0)
+    except OSError as error:
+        fail(Exit.WRONG_USAGE, f"Port {settings.sftp_port} cannot be listened on: {error.strerror}")
 
 
 async def load_city(settings: Settings, addresses: Addresses, node: Node) -> SandboxGuide:

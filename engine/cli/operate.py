@@ -10,7 +10,7 @@ from engine.cli.nodes import addresses_of, run_with_services
 from engine.cli.options import DATA_DIR, AsJson, DataDir, Exit, out
 from engine.embedded.services import Services
 from engine.flows.clock import Clock
-from engine.flows.examine_node import examine_node
+from engine.flows.examine_node import Finding, examine_node
 from engine.settings import Settings
 from engine.wiring import open_books, prepare_database
 
@@ -61,12 +61,22 @@ def doctor(data_dir: DataDir = DATA_DIR, as_json: AsJson = False) -> None:
         async with open_books(settings, addresses_of(services)) as books:
             findings = await examine_node(books.pool, books.valkey, now_s=Clock().wall_s())
         if as_json:
-            out.print_json(json.dumps([{"check": f.check, "ok": f.ok, "what_to_do": f.what_to_do} for f in findings]))
+            out.print_json(json.dumps([_finding_json(finding) for finding in findings]))
         else:
             for finding in findings:
-                mark = "ok  " if finding.ok else "FAIL"
+                mark = "ok  " if finding.ok else "WARN" if finding.is_warning else "FAIL"
                 out.print(f"{mark} {finding.check}" + ("" if finding.ok else f": {finding.what_to_do}"), markup=False)
-        return all(finding.ok for finding in findings)
+        return all(finding.ok or finding.is_warning for finding in findings)
 
     if not run_with_services(data_dir, run):
         raise typer.Exit(Exit.CHECK_FAILED)
+
+
+def _finding_json(finding: Finding) -> dict[str, object]:
+    """A finding for scripts: a warning is not a failure, and says so."""
+    return {
+        "check": finding.check,
+        "ok": finding.ok or finding.is_warning,
+        "warning": finding.is_warning and not finding.ok,
+        "what_to_do": finding.what_to_do,
+    }

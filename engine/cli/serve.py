@@ -4,8 +4,11 @@ import os
 import signal
 import socket
 import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Annotated
 
+import msgspec
 import typer
 import uvloop
 
@@ -18,16 +21,27 @@ from engine.cli.nodes import (
     restart_ended,
     run_with_services,
     sandbox_node,
+    sandbox_sftp_socket,
     services_of,
     until_told_to_stop,
     watched,
 )
 from engine.cli.options import DATA_DIR, DataDir, Exit, fail
 from engine.embedded.services import Services
-from engine.sandbox.guide import SandboxGuide, write_guide
+from engine.sandbox.guide import SandboxSftp, write_guide
+from engine.sandbox.ssh_keys import FOLDER_NAME, write_ssh_keys
 from engine.settings import LANE_COUNT, Settings
+from engine.sftp.sockets import listening_socket
 from engine.telemetry import configure_logs
-from engine.wiring import open_node, open_server, open_workers, prepare_database
+from engine.web.node import Node
+from engine.wiring import (
+    open_node,
+    open_server,
+    open_sftp_server,
+    open_workers,
+    prepare_database,
+    sftp_host_key,
+)
 
 WORKERS_MAX = 64
 
@@ -37,18 +51,24 @@ def serve(  # the command's own options
     sandbox: Annotated[bool, typer.Option("--sandbox", help="Fill it with the sample city.")] = False,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8080,
+    sftp_port: Annotated[
+        int, typer.Option("--sftp-port", help="Port of the banks' SFTP; 0 is none, or any in the sandbox.")
+    ] = 0,
     workers: Annotated[int, typer.Option(min=1, max=WORKERS_MAX, help="Web processes on the port.")] = 1,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
 ) -> None:
     """Run a node: HTTP, lanes and background work, on embedded services unless DATABASE_URL and REDIS_URL are set."""
     if port_in_use(host, port):
         fail(Exit.WRONG_USAGE, f"Port {port} is taken. Choose another with --port, or 0 for a free one.")
+    if port_in_use(host, sftp_port):
+        fail(Exit.WRONG_USAGE, f"Port {sftp_port} is taken. Choose another with --sftp-port.")
     settings = Settings(
         data_dir=data_dir,
         environ=os.environ,
         is_sandbox=sandbox,
         host=host,
         port=port,
+        sftp_port=sftp_port,
         lane_count=max(1, LANE_COUNT // workers),
     )
     if workers == 1:
@@ -78,6 +98,8 @@ def work(
 async def _serve(settings: Settings, services: Services, listener: socket.socket | None) -> None:
     if settings.is_sandbox:
         async with sandbox_node(settings, services, listener=listener) as (node, guide):
+            if guide.sftp is not None:
+                note(f"sftp on {guide.sftp.host}:{guide.sftp.port}, keys in {settings.data_dir / FOLDER_NAME}")
             note(f"sandbox on {guide.base_url}, documentation on {guide.base_url}/docs")
             await until_told_to_stop(node)
         return
@@ -86,6 +108,7 @@ async def _serve(settings: Settings, services: Services, listener: socket.socket
     async with (
         open_node(settings, addresses) as node,
         open_server(node, settings, listener=listener) as port,
+        _sftp(node, _sftp_socket(settings)),
         open_workers(node),
     ):
         note(f"serving on http://{settings.host}:{port}")
@@ -101,8 +124,11 @@ def _serve_many(settings: Settings, workers: int, log_level: str) -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         probe.bind((settings.host, settings.port))
         port: int = probe.getsockname()[1]
-        uvloop.run(_prepare(settings, services, port))
-        children = [_fork(settings, services, port, is_first=n == 0) for n in range(workers)]
+        sftp_socket = _sftp_socket(settings)
+        uvloop.run(_prepare(settings, services, port, sftp_socket))
+        children = [
+            _fork(settings, services, port, sftp_socket if n == 0 else None, is_first=n == 0) for n in range(workers)
+        ]
         note(f"{workers} processes on http://{settings.host}:{port}")
         stopping = threading.Event()
         watching = threading.Thread(target=_watch, args=(services, stopping))
@@ -114,36 +140,62 @@ def _serve_many(settings: Settings, workers: int, log_level: str) -> None:
             watching.join()
 
 
-async def _prepare(settings: Settings, services: Services, port: int) -> None:
+def _sftp_socket(settings: Settings) -> socket.socket | None:
+    """The socket of the SFTP server, if there is to be one."""
+    if settings.is_sandbox:
+        return sandbox_sftp_socket(settings)
+    return listening_socket(settings.host, settings.sftp_port) if settings.sftp_port else None
+
+
+@asynccontextmanager
+async def _sftp(node: Node, sftp_socket: socket.socket | None) -> AsyncIterator[None]:
+    if sftp_socket is None:
+        yield
+        return
+    async with open_sftp_server(node, sftp_socket) as address:
+        note(f"sftp on {address.host}:{address.port}, host key {address.host_key}")
+        yield
+
+
+async def _prepare(settings: Settings, services: Services, port: int, sftp_socket: socket.socket | None) -> None:
     """What has to be done once, before the processes part."""
     addresses = addresses_of(services)
     await prepare_database(addresses.database_url)
     async with open_node(settings, addresses) as node:
         if settings.is_sandbox:
             guide = await load_city(settings, addresses, node)
-            base_url = f"http://{settings.host}:{port}"
-            write_guide(settings.data_dir, SandboxGuide(base_url=base_url, callers=guide.callers, cards=guide.cards))
+            assert sftp_socket is not None, "a sandbox has SFTP"
+            sftp_host, sftp_port = sftp_socket.getsockname()[:2]
+            sftp = SandboxSftp(host=sftp_host, port=sftp_port, host_key=await sftp_host_key(node))
+            guide = msgspec.structs.replace(guide, base_url=f"http://{settings.host}:{port}", sftp=sftp)
+            write_guide(settings.data_dir, guide)
+            write_ssh_keys(settings.data_dir, guide)
 
 
-def _fork(settings: Settings, services: Services, port: int, *, is_first: bool) -> int:
+def _fork(
+    settings: Settings, services: Services, port: int, sftp_socket: socket.socket | None, *, is_first: bool
+) -> int:
     pid = os.fork()
     if pid != 0:
         return pid
     status = 1
     try:
-        uvloop.run(_serve_child(settings, services, port, is_first=is_first))
+        uvloop.run(_serve_child(settings, services, port, sftp_socket, is_first=is_first))
         status = 0
     finally:
         os._exit(status)
 
 
-async def _serve_child(settings: Settings, services: Services, port: int, *, is_first: bool) -> None:
+async def _serve_child(
+    settings: Settings, services: Services, port: int, sftp_socket: socket.socket | None, *, is_first: bool
+) -> None:
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     listener.bind((settings.host, port))
     async with (
         open_node(settings, addresses_of(services)) as node,
         open_server(node, settings, listener=listener),
+        _sftp(node, sftp_socket),
     ):
         if is_first:
             async with open_workers(node):

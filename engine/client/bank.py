@@ -2,22 +2,30 @@
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote, urlencode
 
 import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from engine.client.client import Download, EngineClient
+from engine.core.bank_lines import WHOLE_FILE, AckStatus
 from engine.core.calendar import cycle_date, cycle_text
+from engine.core.deliveries import LineTotals
 from engine.formats import bank_file_formats
-from engine.formats.bank_file import FileHeading, FileTrailer, MalformedRecord
+from engine.formats.bank_file import FileHeading, MalformedRecord
 from engine.formats.file_names import FileName, MalformedFileName, parse_file_name
 from engine.web.wire import ManifestView
+from engine.web.wire_reconciliation import StatementReceiptView
+from engine.web.wire_returns import AcknowledgementView, ReturnReceiptView
 
 _CHUNK_BYTES: Final = 1 << 16
+_UPLOAD_NAME: Final = re.compile(r"[0-9A-Za-z._-]{1,35}", re.ASCII)
 
 
 class FileRejected(Exception):
@@ -46,6 +54,69 @@ async def pull_files(client: EngineClient, folder: Path | None, **filters: str) 
     return pulled
 
 
+async def acknowledge(
+    client: EngineClient,
+    manifest: ManifestView,
+    *,
+    rejected: Mapping[int, str] | None = None,
+    reason: str | None = None,
+) -> AcknowledgementView:
+    """Say of a file that it is taken; but for the lines that are *rejected*, by place and code, or for a *reason* not.
+
+    The same words again change nothing; other words are refused.
+
+    Raises:
+        Refused: the engine said no.
+        Unreachable: the engine does not answer.
+    """
+    reasons = {WHOLE_FILE: reason} if reason is not None else dict(rejected or {})
+    status = AckStatus.RJCT if reason is not None else AckStatus.PART if reasons else AckStatus.ACTC
+    said = {
+        "status": status.value,
+        "count": manifest.count,
+        "total": manifest.totals.debit + manifest.totals.credit,
+        "reasons": [{"line": line, "code": code} for line, code in sorted(reasons.items())],
+    }
+    target = f"/v1/clearing/files/{quote(manifest.name)}/acknowledgement"
+    answer = await client.request("POST", target, body=msgspec.json.encode(said))
+    return msgspec.json.decode(answer, type=AcknowledgementView)
+
+
+async def send_returns(client: EngineClient, path: Path) -> ReturnReceiptView:
+    """Give back the items that a file names. The same file again is answered as the first time.
+
+    Raises:
+        OSError: the file cannot be read.
+        Refused: the engine said no; its errors name lines and fields.
+        Unreachable: the engine does not answer.
+    """
+    answer = await client.upload(_named("/v1/clearing/returns", path), path)
+    return msgspec.json.decode(answer, type=ReturnReceiptView)
+
+
+async def send_statement(
+    client: EngineClient, path: Path, *, business_date: date | None = None
+) -> StatementReceiptView:
+    """Have a statement compared; *business_date* is for forms that do not tell it. The same file again is answered
+    as the first time.
+
+    Raises:
+        OSError: the file cannot be read.
+        Refused: the engine said no; its errors name lines and fields.
+        Unreachable: the engine does not answer.
+    """
+    answer = await client.upload(_named("/v1/clearing/statements", path, business_date=business_date), path)
+    return msgspec.json.decode(answer, type=StatementReceiptView)
+
+
+def _named(target: str, path: Path, *, business_date: date | None = None) -> str:
+    """The target of an upload; a name that is none of the engine's is nobody's business."""
+    query = {"file_name": path.name} if _UPLOAD_NAME.fullmatch(path.name) else {}
+    if business_date is not None:
+        query["business_date"] = business_date.isoformat()
+    return f"{target}?{urlencode(query)}" if query else target
+
+
 def check_file(download: Download, keys: Mapping[str, bytes]) -> None:
     """Check name, signature, heading, lines, counts and totals; size and digest were checked when the file came.
 
@@ -62,7 +133,7 @@ def check_file(download: Download, keys: Mapping[str, bytes]) -> None:
         Ed25519PublicKey.from_public_bytes(public).verify(signature, bytes.fromhex(manifest.sha256))
     except (InvalidSignature, binascii.Error, ValueError) as error:
         raise FileRejected(f"{manifest.name} has a signature that does not hold") from error
-    heading, trailer = None, None
+    heading, totals = None, None
     content = download.content
     chunks = (content[start : start + _CHUNK_BYTES] for start in range(0, len(content), _CHUNK_BYTES))
     for record in bank_file_formats()[manifest.form].decode(chunks):
@@ -70,13 +141,13 @@ def check_file(download: Download, keys: Mapping[str, bytes]) -> None:
             raise FileRejected(f"{manifest.name} line {record.line_number}, {record.field}: {record.reason}")
         if isinstance(record, FileHeading):
             heading = record
-        if isinstance(record, FileTrailer):
-            trailer = record
+        if isinstance(record, LineTotals):
+            totals = record
     # The signature is over the file alone, so what the manifest says of it must be said by the file as well.
     if heading is None or (heading.file_id, heading.receiver_bank) != (name.file_id, name.cnaps):
         raise FileRejected(f"{manifest.name} holds another file")
-    totals = (manifest.count, manifest.totals.debit, manifest.totals.credit)
-    if trailer is None or (trailer.count, trailer.debit_total, trailer.credit_total) != totals:
+    said = (manifest.count, manifest.totals.debit, manifest.totals.credit)
+    if totals is None or (totals.count, totals.debit_total, totals.credit_total) != said:
         raise FileRejected(f"{manifest.name} does not add up to its manifest")
 
 

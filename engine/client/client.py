@@ -1,12 +1,14 @@
 """The client: signs, sends, and after a lost answer asks again with the same key."""
 
+import asyncio
 import base64
 import hashlib
 import secrets
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 from types import TracebackType
-from typing import Final, Self, TypeVar
+from typing import BinaryIO, Final, Self, TypeVar
 from urllib.parse import quote, urlencode
 
 import aiohttp
@@ -33,6 +35,8 @@ from engine.web.wire import (
 T = TypeVar("T")
 
 TIMEOUT_S: Final = 15.0
+_UPLOAD_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=TIMEOUT_S, sock_read=300.0)
+"""A statement is compared before it is answered; a million lines take a minute."""
 ATTEMPTS_MAX: Final = 6
 _WAIT_LONGER: Final = frozenset({Refusal.CLEARING_FILE_NOT_READY.slug})  # than the attempts of one call take
 
@@ -217,11 +221,38 @@ class EngineClient:
                 return await self._once(method, target, body, key)
         raise AssertionError("the last attempt returns or raises")
 
-    async def _once(self, method: str, target: str, body: bytes, key: str | None) -> bytes:
+    async def upload(self, target: str, path: Path, *, key: str | None = None) -> bytes:
+        """POST a file as it is, read as it is sent: once for its digest, and once for each attempt.
+
+        Raises:
+            OSError: the file cannot be read.
+            Refused: the engine said no.
+            Unreachable: no definite answer after the last attempt.
+        """
+        key = key if key is not None else secrets.token_urlsafe(16)
+        digest = await asyncio.to_thread(_file_digest, path)
+        async for attempt in stamina.retry_context(
+            on=Unreachable, attempts=ATTEMPTS_MAX, timeout=None, wait_initial=0.2, wait_max=5.0
+        ):
+            with attempt, path.open("rb") as opened:
+                return await self._once("POST", target, opened, key, digest=digest)
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _once(
+        self,
+        method: str,
+        target: str,
+        body: "bytes | BinaryIO",
+        key: str | None,
+        *,
+        digest: str | None = None,
+    ) -> bytes:
+        if isinstance(body, bytes) and body:
+            digest = content_digest(body)
         covered = CoveredRequest(
             method=method,
             target=target,
-            content_digest=content_digest(body) if body else None,
+            content_digest=digest,
             idempotency_key=f'"{key}"' if key is not None else None,
         )
         headers = sign(
@@ -232,10 +263,11 @@ class EngineClient:
             nonce=secrets.token_urlsafe(12),
         )
         url = URL(self._base_url + target, encoded=True)
+        timeout = self._session.timeout if isinstance(body, bytes) else _UPLOAD_TIMEOUT
         try:
             # The signature is for this address only: nothing is sent on to another.
             async with self._session.request(
-                method, url, data=body or None, headers=headers, allow_redirects=False
+                method, url, data=body or None, headers=headers, allow_redirects=False, timeout=timeout
             ) as response:
                 content = await response.read()
                 status = response.status
@@ -268,6 +300,11 @@ def _is_worth_repeating(problem: ProblemDocument) -> bool:
     if problem.code == Refusal.REQUEST_REPLAYED.slug:
         return True
     return problem.retryable and problem.status in (409, 500, 503) and problem.code not in _WAIT_LONGER
+
+
+def _file_digest(path: Path) -> str:
+    with path.open("rb") as opened:
+        return f"sha-256=:{base64.b64encode(hashlib.file_digest(opened, 'sha256').digest()).decode()}:"
 
 
 def _with_query(path: str, query: dict[str, str]) -> str:

@@ -273,18 +273,18 @@ def content_digest(body: bytes) -> str:
 
 
 def check_content_digest(header: str | None, body: bytes) -> Refusal | None:
-    """None if the header holds the body's SHA-256; without a body there need not be a header.
-
-    Digests by other algorithms beside it are ignored (RFC 9530 section 2).
-    """
+    """None if the header holds the body's SHA-256; without a body there need not be a header."""
     if header is None:
         return Refusal.CONTENT_DIGEST_MISMATCH if body else None
-    if header == (expected := content_digest(body)):
+    return check_digest(header, content_digest(body))
+
+
+def check_digest(header: str, expected: str) -> Refusal | None:
+    """None if the header holds that digest. Others beside it are ignored (RFC 9530 section 2)."""
+    if header == expected:
         return None
-    members = _members(_BYTES_MEMBER, header)
-    if members is None or "sha-256" not in members or f"sha-256=:{members['sha-256'][2]}:" != expected:
-        return Refusal.CONTENT_DIGEST_MISMATCH
-    return None
+    found = (_members(_BYTES_MEMBER, header) or {}).get("sha-256")
+    return None if found is not None and f"sha-256=:{found[2]}:" == expected else Refusal.CONTENT_DIGEST_MISMATCH
 
 
 def parse_idempotency_key(header: str | None) -> str | Refusal:

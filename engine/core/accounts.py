@@ -5,16 +5,20 @@ shard. A fund has no owner: its id is made of its region and its fund pay type.
 """
 
 import enum
+import re
+from functools import cache
 from typing import Final, NewType
 
 from engine.core.ids import (
     ENTROPY_BITS,
+    AgencyId,
     BankId,
     CardId,
     IdKind,
     MerchantId,
     id_text,
     kind_number,
+    parse_id,
     region_of,
     with_kind_number,
 )
@@ -29,6 +33,13 @@ class AccountKind(enum.IntEnum):
     BANK_PAYABLE = 0x83  # what is to be paid to a cardholder's bank
     MERCHANT_PAYABLE = 0x84  # what is to be paid to a hospital or pharmacy
     OPENING = 0x85  # the other side of balances brought in when a card is opened
+    CARD_RECEIVABLE = 0x86  # what a cardholder owes since the bank returned a collection
+    AGENCY_PAYABLE = 0x87  # what is to be paid to an agency: premiums and fees
+    BENEFIT_PAYABLE = 0x88  # benefits that are approved and not yet sent, of one region and fund
+    SETTLEMENT = 0x89  # a bank's side of the settlement of net positions
+    SUSPENSE_LONG = 0x8A  # money that a bank has and the books cannot explain
+    SUSPENSE_SHORT = 0x8B  # money that the books expect and a bank does not have
+    WRITE_OFF = 0x8C  # what nobody will pay for, or ask back
 
 
 AccountId = NewType("AccountId", bytes)
@@ -65,6 +76,42 @@ def pool_fund(region: int, fund_pay_type: int) -> AccountId:
     return AccountId(value.to_bytes(16, "big"))
 
 
+def card_receivable(card: CardId) -> AccountId:
+    """What a cardholder owes since a collection from the bank card was returned."""
+    return AccountId(with_kind_number(card, AccountKind.CARD_RECEIVABLE))
+
+
+def agency_payable(agency: AgencyId) -> AccountId:
+    """What an agency has been paid in premiums and fees."""
+    return AccountId(with_kind_number(agency, AccountKind.AGENCY_PAYABLE))
+
+
+def benefit_payable(region: int, fund_pay_type: int) -> AccountId:
+    """Benefits of one pooling area and fund that are approved and not yet sent."""
+    value = (fund_pay_type << 80) | (AccountKind.BENEFIT_PAYABLE << 64) | (region << ENTROPY_BITS)
+    return AccountId(value.to_bytes(16, "big"))
+
+
+def settlement(bank: BankId) -> AccountId:
+    """A bank's side of the settlement of net positions."""
+    return AccountId(with_kind_number(bank, AccountKind.SETTLEMENT))
+
+
+def suspense_long(bank: BankId) -> AccountId:
+    """Money that *bank* has and the books cannot explain, until a person decides."""
+    return AccountId(with_kind_number(bank, AccountKind.SUSPENSE_LONG))
+
+
+def suspense_short(bank: BankId) -> AccountId:
+    """Money that the books expect of *bank* and it does not have, until a person decides."""
+    return AccountId(with_kind_number(bank, AccountKind.SUSPENSE_SHORT))
+
+
+def write_off(bank: BankId) -> AccountId:
+    """What nobody will pay for, or ask back, of the differences with *bank*."""
+    return AccountId(with_kind_number(bank, AccountKind.WRITE_OFF))
+
+
 def opening(region: int) -> AccountId:
     """The account against which a pooling area's balances were brought in."""
     value = (AccountKind.OPENING << 64) | (region << ENTROPY_BITS)
@@ -91,6 +138,12 @@ _OWNER_KINDS: Final = {
     AccountKind.BANK_RECEIVABLE: IdKind.BANK,
     AccountKind.BANK_PAYABLE: IdKind.BANK,
     AccountKind.MERCHANT_PAYABLE: IdKind.MERCHANT,
+    AccountKind.CARD_RECEIVABLE: IdKind.CARD,
+    AccountKind.AGENCY_PAYABLE: IdKind.AGENCY,
+    AccountKind.SETTLEMENT: IdKind.BANK,
+    AccountKind.SUSPENSE_LONG: IdKind.BANK,
+    AccountKind.SUSPENSE_SHORT: IdKind.BANK,
+    AccountKind.WRITE_OFF: IdKind.BANK,
 }
 _PATTERNS: Final = {
     AccountKind.PERSONAL_ACCOUNT: "payer:{owner}:personal_account",
@@ -99,7 +152,41 @@ _PATTERNS: Final = {
     AccountKind.BANK_PAYABLE: "bank:{owner}:payable",
     AccountKind.MERCHANT_PAYABLE: "merchant:{owner}:payable",
     AccountKind.OPENING: "opening:{region:06d}",
+    AccountKind.CARD_RECEIVABLE: "receivable:{owner}",
+    AccountKind.AGENCY_PAYABLE: "agency:{owner}:payable",
+    AccountKind.BENEFIT_PAYABLE: "benefit:{region:06d}:{pay_type}:payable",
+    AccountKind.SETTLEMENT: "settlement:{owner}",
+    AccountKind.SUSPENSE_LONG: "suspense:long:{owner}",
+    AccountKind.SUSPENSE_SHORT: "suspense:short:{owner}",
+    AccountKind.WRITE_OFF: "write_off:{owner}",
 }
+
+
+def parse_account(text: str) -> AccountId:
+    """Read an account as `account_text` writes it.
+
+    Raises:
+        ValueError: no account is written so.
+    """
+    for kind, pattern in _PATTERNS.items():
+        read = re.fullmatch(_readable(pattern), text)
+        if read is None:
+            continue
+        found = read.groupdict()
+        if "owner" in found:
+            owner = parse_id(found["owner"], _OWNER_KINDS[kind])
+            return AccountId(with_kind_number(owner, kind))
+        value = (int(found.get("pay_type", 0)) << 80) | (kind << 64) | (int(found["region"]) << ENTROPY_BITS)
+        return AccountId(value.to_bytes(16, "big"))
+    raise ValueError("not an account, such as merchant:mer_…:payable or fund:110100:310100")
+
+
+@cache
+def _readable(pattern: str) -> str:
+    places = {"{owner}": r"(?P<owner>[a-z0-9_]{1,31})", "{region:06d}": r"(?P<region>[0-9]{6})"}
+    for place, readable in places.items():
+        pattern = pattern.replace(place, readable)
+    return pattern.replace("{pay_type}", r"(?P<pay_type>0|[1-9][0-9]{0,5})")
 
 
 def fund_pay_type_of(account: bytes) -> int:

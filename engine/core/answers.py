@@ -6,12 +6,13 @@ from typing import Final
 
 import msgspec
 
+from engine.core.calendar import CycleNumber
 from engine.core.commands import Fact
 from engine.core.ids import CardId
 from engine.core.payer import CardStatus, IssueLevel
 from engine.core.payments import Payment, Refund
 
-ANSWER_VERSION: Final = 1
+ANSWER_VERSION: Final = 2
 """Grows when rendering changes, so that an old answer is rendered by the old function for ever."""
 
 
@@ -30,6 +31,7 @@ class EventKind(enum.IntEnum):
     CARD_REINSTATED = 10
     ACCOUNT_OPENED = 11
     REFUSED = 12  # nothing changed, but the answer is remembered
+    BOOKED = 13  # postings that no payment's own life makes
 
 
 class Clearing(enum.IntEnum):
@@ -38,6 +40,8 @@ class Clearing(enum.IntEnum):
     UNCLEARED = 1
     BATCHED = 2
     PUBLISHED = 3
+    SETTLED = 4
+    RETURNED = 5  # some of it was given back by its bank, and is not collected
 
 
 class CancelOutcome(enum.IntEnum):
@@ -70,6 +74,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=Fals
     cancelled: CancelOutcome | None = None
     card: CardState | None = None
     trace_id: str | None = None  # of the request that was refused first
+    booked_in: CycleNumber | None = None  # the cycle that a booking's postings are in
 
 
 class Remembered(msgspec.Struct, frozen=True, array_like=True, gc=False):

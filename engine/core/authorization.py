@@ -2,8 +2,9 @@
 
 from datetime import timedelta
 
-from engine.core.accounts import AccountId, bank_receivable, merchant_payable, personal_account
+from engine.core.accounts import AccountId, bank_receivable, personal_account
 from engine.core.answers import EventKind
+from engine.core.bills import judge_bill, may_pay
 from engine.core.books import Books, CodeUse, Decision, Merchant, Order, answer_with, refuse
 from engine.core.commands import Authorize
 from engine.core.ids import CardId
@@ -24,6 +25,13 @@ def decide_authorize(books: Books, command: Authorize) -> Decision:
     refusal = _merchant_refusal(books, command, merchant) or _order_refusal(books, command)
     if refusal is not None:
         return refuse(refusal, field="order_no" if refusal in _ABOUT_THE_ORDER else None)
+    bill = None
+    if command.bill_no is not None:
+        assert command.capture, "a bill is paid at once"
+        bill = books.seen.bills.get(command.bill_no)
+        unpayable = judge_bill(bill, amount=command.amount, now=books.now)
+        if unpayable is not None:
+            return refuse(unpayable.refusal, field=unpayable.field)
     device = books.seen.devices.get(command.device_no) if command.device_no is not None else None
     if command.code_refusal is not None and device is None:
         return refuse(command.code_refusal, field="pay_code")
@@ -36,6 +44,7 @@ def decide_authorize(books: Books, command: Authorize) -> Decision:
         or (Refusal.PAY_CODE_USED if code_use in books.seen.codes_used else None)
         or (Refusal.DEVICE_REVOKED if device.is_revoked else None)
         or why_not_usable(payer)
+        or (Refusal.RELATIVE_NOT_LINKED if bill is not None and not may_pay(bill, payer.id) else None)
     )
     tenders = () if refusal is not None else _tenders(books, command, payer)
     if refusal is None and not tenders:
@@ -50,7 +59,7 @@ def decide_authorize(books: Books, command: Authorize) -> Decision:
 
     # From here on the authorization must succeed.
     phase = Phase.POST if command.capture else Phase.HOLD
-    credit = merchant_payable(command.merchant)
+    credit = books.payee_of(payment)
     spend = pay_at_once if command.capture else hold_funds
     return Decision(
         kind=EventKind.CAPTURED if command.capture else EventKind.AUTHORIZED,
@@ -177,4 +186,5 @@ def _new_payment(
         created_at=books.now,
         expires_at=books.now + timedelta(seconds=command.hold_s) if is_held else None,
         captured_at=books.now if is_captured else None,
+        bill_no=command.bill_no,
     )

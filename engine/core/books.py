@@ -4,7 +4,9 @@ from datetime import date, datetime
 
 import msgspec
 
+from engine.core.accounts import AccountId, agency_payable, merchant_payable
 from engine.core.answers import Answer, CancelOutcome, Clearing, EventKind, Remembered
+from engine.core.bills import Bill, BillState, bill_after
 from engine.core.calendar import CycleNumber
 from engine.core.commands import AnyCommand, Operation
 from engine.core.ids import NO_ID, CallerId, CardId, MerchantId, PaymentId, region_of
@@ -26,6 +28,7 @@ class Control(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     cycle: CycleNumber
     cutoff_at: datetime  # when the open cycle is due to be closed
     published_cycle: CycleNumber  # every cycle up to this one has its files out
+    settled_cycle: CycleNumber = CycleNumber(0)  # every cycle up to this one is settled
 
 
 class Merchant(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -63,6 +66,7 @@ class Seen(msgspec.Struct, kw_only=True):
     merchants: dict[MerchantId, Merchant] = {}
     terminals: set[tuple[MerchantId, str]] = set()
     refund_numbers: set[tuple[PaymentId, str]] = set()
+    bills: dict[str, Bill] = {}  # of the commands that name one, and of the payments that pay one
     earlier: dict[AnswerKey, Remembered] = {}
 
 
@@ -77,6 +81,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     code_use: CodeUse | None = None
     order: tuple[OrderKey, Order] | None = None
     refund: Refund | None = None
+    about: bytes = NO_ID  # what is not a payment's own move, and yet about one
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):
@@ -107,6 +112,7 @@ class Books:
         self.refunds_new: list[Refund] = []
         self.holds_opened: set[Hold] = set()
         self.holds_closed: set[Hold] = set()
+        self.bills_changed: dict[str, BillState] = {}  # the state in which each was read
         self._encode = msgspec.msgpack.Encoder().encode
 
     def apply(self, n: int, command: AnyCommand, decision: Decision) -> None:
@@ -137,12 +143,22 @@ class Books:
                 n=n,
                 kind=decision.kind,
                 region=named.region if named is not None else 0,
-                payment=named.id if named is not None else NO_ID,
+                payment=named.id if named is not None else decision.about,
                 body=self._encode(remembered),
             )
         )
 
+    def payee_of(self, payment: Payment) -> AccountId:
+        """Who gets what it pays, and gives back what is refunded: the agency whose bill it is, or else the merchant."""
+        if payment.bill_no is None:
+            return merchant_payable(payment.merchant)
+        return agency_payable(self.seen.bills[payment.bill_no].agency)
+
     def _take_payment(self, payment: Payment) -> None:
+        if payment.bill_no is not None and payment.state is not State.DECLINED:
+            bill = self.seen.bills[payment.bill_no]
+            self.bills_changed.setdefault(bill.bill_no, bill.state)
+            self.seen.bills[bill.bill_no] = bill_after(bill, payment)
         before = self.seen.payments.get(payment.id)
         self.seen.payments[payment.id] = payment
         if before is None or payment.id in self.payments_new:
@@ -185,9 +201,11 @@ def answer_with(
 
 
 def clearing_of(cycle: CycleNumber | None, control: Control) -> Clearing:
-    """How far the banks' side of something captured in *cycle* is."""
+    """How far the banks' side of something captured in *cycle* is. What was returned is not looked up."""
     if cycle is None or cycle >= control.cycle:
         return Clearing.UNCLEARED
+    if cycle <= control.settled_cycle:
+        return Clearing.SETTLED
     return Clearing.PUBLISHED if cycle <= control.published_cycle else Clearing.BATCHED
 
 

@@ -14,16 +14,30 @@ from engine.core.accounts import (
     AccountId,
     AccountKind,
     account_text,
+    card_receivable,
+    fund_pay_type_of,
     owner_of,
     pool_fund,
     pooling_area,
 )
-from engine.core.ids import BankId, id_text, kind_number, region_of
+from engine.core.ids import NO_ID, BankId, CardId, id_text, kind_number, region_of
 from engine.core.journal import lane_leaf, merkle_root
 from engine.core.postings import Phase, PostingKind
 
 CLEARED_PHASE: Final = Phase.POST
-CLEARED_KINDS: Final = (PostingKind.PAY, PostingKind.REFUND)
+CLEARED_KINDS: Final = (
+    PostingKind.PAY,
+    PostingKind.REFUND,
+    PostingKind.RETURN,
+    PostingKind.REPRESENT,
+    PostingKind.BENEFIT,
+)
+
+STOOD_IN_FOR: Final = card_receivable(CardId(NO_ID))
+"""The route of what the settlement bank stands in for: one for all cards and banks, so that routes stay few."""
+
+STAND_INS: Final = frozenset({AccountKind.CARD_RECEIVABLE, AccountKind.SUSPENSE_LONG, AccountKind.SUSPENSE_SHORT})
+"""What holds the amount of a returned item. The settlement bank advances it, so settlement does not clear these."""
 
 _BANK_ACCOUNTS: Final = frozenset({AccountKind.BANK_RECEIVABLE, AccountKind.BANK_PAYABLE})
 
@@ -61,14 +75,19 @@ class LaneEnd(NamedTuple):
 
 
 class AccountNotRouted(LookupError):
-    """No bank is known for a merchant or a fund, so its cycle cannot be cleared yet."""
+    """No bank is known for a merchant, an agency or a fund, so its cycle cannot be cleared yet."""
 
 
 def route_account(account: AccountId) -> AccountId:
-    """The account that decides the bank: for a personal account, its pooling area's fund of personal accounts."""
-    if kind_number(account) == AccountKind.PERSONAL_ACCOUNT:
+    """The account that decides the bank: for a personal account, its pooling area's fund of personal accounts; for
+    benefits, the fund that they come from; for what was returned, one that stands for all of it.
+    """
+    kind = kind_number(account)
+    if kind == AccountKind.PERSONAL_ACCOUNT:
         return pool_fund(pooling_area(region_of(account)), PERSONAL_ACCOUNT_PAY_TYPE)
-    return account
+    if kind == AccountKind.BENEFIT_PAYABLE:
+        return pool_fund(pooling_area(region_of(account)), fund_pay_type_of(account))
+    return STOOD_IN_FOR if kind in STAND_INS else account
 
 
 def has_own_bank(account: AccountId) -> bool:
@@ -77,10 +96,11 @@ def has_own_bank(account: AccountId) -> bool:
 
 
 def bank_of(account: AccountId, routes: Mapping[AccountId, BankId]) -> BankId:
-    """The bank that *account* clears through. *routes* gives the banks of merchants and funds, by `route_account`.
+    """The bank that *account* clears through. *routes* gives the banks of merchants, agencies and funds, and the one
+    that stands in, by `route_account`.
 
     Raises:
-        AccountNotRouted: the merchant or the fund is not in *routes*.
+        AccountNotRouted: the merchant, the agency or the fund is not in *routes*.
     """
     if has_own_bank(account):
         return BankId(owner_of(account))

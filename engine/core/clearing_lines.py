@@ -3,27 +3,18 @@
 import enum
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
-from engine.core.accounts import (
-    PERSONAL_ACCOUNT_PAY_TYPE,
-    AccountId,
-    AccountKind,
-    account_text,
-    fund_pay_type_of,
-    owner_of,
-)
 from engine.core.calendar import CycleNumber, cycle_text
-from engine.core.clearing import NetPosition, bank_of
-from engine.core.ids import BankId, CardId, PaymentId, RefundId, id_text, kind_number, region_of
+from engine.core.clearing import NetPosition
+from engine.core.ids import BankId
 
 BANK_LEG: Final = "BANK"
 
-# A payment is up to three lines next to each other, and a card pays more than once a cycle.
-_text: Final = lru_cache(maxsize=8_192)(id_text)
+REPRESENTED: Final = "represented"
+"""The remark of a collection that its bank has returned before."""
 
 
 class FileKind(enum.StrEnum):
@@ -32,13 +23,26 @@ class FileKind(enum.StrEnum):
     COLLECT = "COLLECT"  # what is taken from the bank, for what its cardholders and funds have paid
     CREDIT = "CREDIT"  # what is given to the bank, for its merchants and for refunds
     NET = "NET"  # what moves between the bank and the settlement bank
+    ADVICE = "ADVICE"  # both of the first two, as bookings on the bank's account
+
+
+class FileStatus(enum.StrEnum):
+    """What has become of a file that is out. The value is in its manifest."""
+
+    PUBLISHED = "published"
+    ACKNOWLEDGED = "acknowledged"
+    PART = "part"  # acknowledged but for some lines
+    REJECTED = "rejected"
 
 
 class ItemType(enum.StrEnum):
     """Why a line's money moves. The value is in the file."""
 
     PAY = "PAY"
+    FEE = "FEE"  # a premium or a fee, for an agency
     REFUND = "REFUND"
+    BENEFIT = "BENEFIT"
+    REVERSAL = "REVERSAL"  # undoes an item that a bank returned after it was settled
     NET = "NET"  # a bank's net position, not an item
 
 
@@ -47,7 +51,9 @@ class ClearingItem(msgspec.Struct, frozen=True, gc=False):
 
     Accounts are tokens: the card's or merchant's id, a fund's name, `settlement:` and a CNAPS number. They are
     pseudonyms; no personal data is in a file. `payment_id` is the payment's own id on every line; a refund's line
-    repeats it as the original's, and gives the refund's id as its remark.
+    repeats it as the original's, and gives the refund's id as its remark; so does a reversal's, without a remark. A
+    benefit's line has the id of the disbursement's line in its place. `item_id` is the same in every file that the
+    item is in, in the forms that have a field for it; it is empty for a net position.
     """
 
     payment_id: str
@@ -63,30 +69,16 @@ class ClearingItem(msgspec.Struct, frozen=True, gc=False):
     occurred_at: datetime
     original_payment_id: str
     remark: str
-
-
-class ClearedPosting(msgspec.Struct, frozen=True, gc=False):
-    """A posting that is cleared, with what its line needs beside it."""
-
-    lane: int
-    seq: int
-    n: int
-    payment: PaymentId
-    debit: AccountId
-    credit: AccountId
-    amount: int
-    order_no: str
-    payer: CardId
-    at: datetime
-    refund: RefundId | None  # None: it pays
+    item_id: str = ""
 
 
 class ClearingFile(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a file: its manifest. Units: fen, bytes."""
+    """What is known of a file: its manifest, and what its heading says that nothing else does. Units: fen, bytes."""
 
     name: str
     bank: BankId
-    cycle: CycleNumber
+    cycle: CycleNumber  # the one at whose end the bank gets it
+    first_cycle: CycleNumber  # it covers all from this one on
     kind: FileKind
     form: str
     version: int
@@ -95,82 +87,17 @@ class ClearingFile(msgspec.Struct, frozen=True, kw_only=True):
     credit_total: int  # of the lines that give to it
     size: int
     sha256: bytes
-    range_from: str  # the batches of its cycle, as lane.seq of each lane that had any: the first of each,
+    range_from: str  # the batches of its cycles, as lane.seq of each lane that had any: the first of each,
     range_to: str  # and the last
-    root: bytes  # of the cycle's seal
+    root: bytes  # of the seal of `cycle`
     key_id: str
     signature: bytes  # Ed25519 over `sha256`
+    created_at: datetime  # as the file says
+    previous_sha256: bytes  # as the file says; empty if there was none
+    status: FileStatus = FileStatus.PUBLISHED
     replaces: str | None = None
     replaced_by: str | None = None
     published_at: datetime | None = None
-
-
-class _End(NamedTuple):
-    """One end of a line; the token of an end that is a cardholder's is empty."""
-
-    bank: str
-    token: str
-    leg: str
-
-
-class LineMaker:
-    """Makes the lines of one cycle's postings; what comes again and again is worked out once."""
-
-    def __init__(self, routes: Mapping[AccountId, BankId], cnaps: Mapping[BankId, str]) -> None:
-        """*routes* as in `bank_of`; *cnaps* of every bank."""
-        self._routes = routes
-        self._cnaps = cnaps
-        self._ends: dict[AccountId | int, _End] = {}
-
-    def item(self, posting: ClearedPosting) -> ClearingItem:
-        """The line of a posting.
-
-        Raises:
-            AccountNotRouted: the bank of one of its accounts is not known.
-        """
-        debit = self._ends.get(posting.debit) or self._end(posting.debit)
-        credit = self._ends.get(posting.credit) or self._end(posting.credit)
-        is_refund = posting.refund is not None
-        source, merchant = (credit, debit) if is_refund else (debit, credit)
-        payment_id = _text(posting.payment)
-        card_id = _text(posting.payer)
-        return ClearingItem(
-            payment_id,
-            posting.order_no,
-            merchant.token,
-            ItemType.REFUND if is_refund else ItemType.PAY,
-            source.leg,
-            debit.bank,
-            debit.token or card_id,
-            credit.bank,
-            credit.token or card_id,
-            posting.amount,
-            posting.at,
-            payment_id if is_refund else "",
-            id_text(posting.refund) if posting.refund is not None else "",
-        )
-
-    def _end(self, account: AccountId) -> _End:
-        """The end that an account makes. Those of personal accounts are kept by region: few, however many cards."""
-        is_personal = kind_number(account) == AccountKind.PERSONAL_ACCOUNT
-        key = region_of(account) if is_personal else account
-        end = self._ends.get(key)
-        if end is None:
-            end = self._ends[key] = self._new_end(account)
-        return end
-
-    def _new_end(self, account: AccountId) -> _End:
-        bank = self._cnaps[bank_of(account, self._routes)]
-        match AccountKind(kind_number(account)):
-            case AccountKind.BANK_RECEIVABLE | AccountKind.BANK_PAYABLE:
-                return _End(bank, "", BANK_LEG)
-            case AccountKind.PERSONAL_ACCOUNT:
-                return _End(bank, "", str(PERSONAL_ACCOUNT_PAY_TYPE))
-            case AccountKind.POOL_FUND:
-                return _End(bank, account_text(account), str(fund_pay_type_of(account)))
-            case kind:
-                assert kind is AccountKind.MERCHANT_PAYABLE, f"{kind.name} is not cleared"
-                return _End(bank, id_text(owner_of(account)), "")
 
 
 def net_items(

@@ -7,6 +7,7 @@ import msgspec
 
 from engine.core.accounts import AccountId
 from engine.core.ids import CallerId, CardId, MerchantId, PaymentId, RefundId, shard_of
+from engine.core.postings import PostingKind
 from engine.core.refusals import Refusal
 
 Fact = str | int | bool | None
@@ -24,6 +25,7 @@ class Operation(enum.IntEnum):
     REINSTATE = 7
     EXPIRE = 8
     OPEN_ACCOUNT = 9
+    BOOK = 10
 
 
 class Subject(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -85,6 +87,7 @@ class Authorize(Command, frozen=True, kw_only=True, gc=False):
         "capture",
         "hold_s",
         "description",
+        "bill_no",
     )
 
     payment: PaymentId
@@ -100,6 +103,8 @@ class Authorize(Command, frozen=True, kw_only=True, gc=False):
     capture: bool
     hold_s: int
     description: str | None
+    bill_no: str | None = None
+    """The bill that it pays: at once, and for the account of the agency that has billed it."""
     fund_shares: tuple[FundShare, ...] = ()
     """What the insurance pays, decided before; the payer pays the rest."""
 
@@ -118,6 +123,7 @@ class Authorize(Command, frozen=True, kw_only=True, gc=False):
             self.capture,
             self.hold_s,
             self.description,
+            *((self.bill_no,) if self.bill_no is not None else ()),  # answers are older than bills
         )
 
     def subject(self) -> Subject:
@@ -293,4 +299,40 @@ class OpenAccount(Command, frozen=True, kw_only=True, gc=False):
         return shard_of(self.card)
 
 
-AnyCommand = Authorize | Capture | Void | RefundPayment | CancelOrder | ReportLoss | Reinstate | Expire | OpenAccount
+class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One posting of a `Book`. Units: fen."""
+
+    debit: AccountId
+    credit: AccountId
+    amount: int
+
+
+class Book(Command, frozen=True, kw_only=True, gc=False):
+    """Post what no payment's own life makes: returns, settlement, benefits, corrections.
+
+    Whoever asks has decided; *key* names the occasion, so that it is posted once however often it is asked. All entries
+    are about the same thing, or about nothing (sixteen zeros).
+    """
+
+    operation = Operation.BOOK
+    facts_named = ("about", "kind", "entries")
+
+    about: bytes  # a payment, a disbursement's line
+    kind: PostingKind
+    entries: tuple[Entry, ...]
+
+    def facts(self) -> tuple[Fact, ...]:
+        entries = " ".join(f"{entry.debit.hex()}>{entry.credit.hex()}:{entry.amount}" for entry in self.entries)
+        return (self.about.hex(), int(self.kind), entries)
+
+    def subject(self) -> Subject:
+        return Subject()
+
+    @property
+    def shard(self) -> int:
+        return shard_of(self.about)
+
+
+AnyCommand = (
+    Authorize | Capture | Void | RefundPayment | CancelOrder | ReportLoss | Reinstate | Expire | OpenAccount | Book
+)

@@ -5,6 +5,7 @@ returns everything that follows from allowing it. Nothing here waits, reads a cl
 """
 
 from datetime import timedelta
+from itertools import zip_longest
 from typing import Final, assert_never
 
 import msgspec
@@ -17,6 +18,7 @@ from engine.core.books import Books, Decision, Order, answer_with, refuse
 from engine.core.commands import (
     AnyCommand,
     Authorize,
+    Book,
     CancelOrder,
     Capture,
     Expire,
@@ -29,7 +31,7 @@ from engine.core.commands import (
 from engine.core.ids import PaymentId, region_of
 from engine.core.payer import CardStatus, Payer, give_back
 from engine.core.payments import Move, Payment, Refund, State
-from engine.core.postings import Phase, Posting, PostingKind
+from engine.core.postings import Phase, Posting, PostingKind, is_kept_on_payer
 from engine.core.refusals import Refusal
 from engine.core.scenarios import BY_NUMBER
 
@@ -68,13 +70,18 @@ def _decide(books: Books, command: AnyCommand) -> Decision:
             return _decide_status(books, command, CardStatus.ACTIVE, EventKind.CARD_REINSTATED)
         case OpenAccount():
             return decide_open_account(books, command)
+        case Book():
+            return decide_book(books, command)
         case _:
             assert_never(command)
 
 
 def decide_repeat(earlier: Remembered, command: AnyCommand) -> Answer:
-    """The answer to a key that was used before: the same, or a refusal naming the first field that differs."""
-    for name, was, now in zip(command.facts_named, earlier.facts, command.facts(), strict=True):
+    """The answer to a key that was used before: the same, or a refusal naming the first field that differs.
+
+    A fact that was not told is None.
+    """
+    for name, was, now in zip_longest(command.facts_named, earlier.facts, command.facts()):
         if was != now:
             return Answer(refusal=Refusal.IDEMPOTENCY_KEY_REUSED.value, field=name, trace_id=command.trace_id)
     return earlier.answer
@@ -147,6 +154,7 @@ def decide_refund(books: Books, command: RefundPayment) -> Decision:
         refund_no=command.refund_no,
         amount=command.amount,
         reason=command.reason,
+        payee=books.payee_of(payment),
         control=books.control,
         now=books.now,
     )
@@ -181,6 +189,7 @@ def decide_cancel(books: Books, command: CancelOrder) -> Decision:
             refund_no=CANCEL_REFUND_NO,
             amount=payment.captured_amount - payment.refunded_amount,
             reason=None,
+            payee=books.payee_of(payment),
             control=books.control,
             now=books.now,
         )
@@ -207,6 +216,23 @@ def decide_open_account(books: Books, command: OpenAccount) -> Decision:
         answer=Answer(),
         payer=give_back(payer, personal=command.amount),
         postings=(posting,),
+    )
+
+
+def decide_book(books: Books, command: Book) -> Decision:
+    """Post what was decided elsewhere. Personal accounts are on their payers' rows, which this does not lock."""
+    assert command.key is not None, "what is asked again must be known again"
+    assert not any(is_kept_on_payer(account) for entry in command.entries for account in (entry.debit, entry.credit)), (
+        "a personal account changes under its payer's lock only"
+    )
+    return Decision(
+        kind=EventKind.BOOKED,
+        answer=Answer(booked_in=books.control.cycle),
+        postings=tuple(
+            Posting(command.about, Phase.POST, command.kind, entry.debit, entry.credit, entry.amount)
+            for entry in command.entries
+        ),
+        about=command.about,
     )
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import msgspec
 
-from engine.core.accounts import merchant_payable
+from engine.core.accounts import AccountId, merchant_payable
 from engine.core.books import Control
 from engine.core.ids import RefundId
 from engine.core.money import fill
@@ -76,10 +76,13 @@ def refund(
     refund_no: str,
     amount: int,
     reason: str | None,
+    payee: AccountId,
     control: Control,
     now: datetime,
 ) -> tuple[Effects, Refund]:
-    """Give back *amount*, the last tender first: the bank card before the personal account before the fund."""
+    """Give back *amount* from *payee*, the last tender first: the bank card before the personal account before the
+    fund.
+    """
     left = [tender.captured - tender.refunded for tender in payment.tenders]
     shares = fill(amount, left[::-1])[::-1]
     is_rest = amount == sum(left)
@@ -93,7 +96,7 @@ def refund(
             payment.id,
             Phase.POST,
             PostingKind.REFUND,
-            merchant_payable(payment.merchant),
+            payee,
             tender.refund_account,
             tender.amount,
         )

@@ -14,6 +14,9 @@ RefundId = NewType("RefundId", bytes)
 CardId = NewType("CardId", bytes)
 MerchantId = NewType("MerchantId", bytes)
 BankId = NewType("BankId", bytes)
+AgencyId = NewType("AgencyId", bytes)
+DisbursementId = NewType("DisbursementId", bytes)
+DisbursementLineId = NewType("DisbursementLineId", bytes)
 CallerId = NewType("CallerId", bytes)
 
 SHARD_COUNT: Final = 256
@@ -44,6 +47,12 @@ class IdKind(enum.IntEnum):
     AGENCY = 7
     OPERATOR = 8
     EVENT = 9
+    APPROVAL = 10
+    UPLOAD = 20
+    RECONCILIATION = 21
+    DISBURSEMENT = 30
+    DISBURSEMENT_LINE = 31
+    BILL = 32
 
 
 PREFIXES: Final = {
@@ -56,6 +65,12 @@ PREFIXES: Final = {
     IdKind.AGENCY: "agc_",
     IdKind.OPERATOR: "opr_",
     IdKind.EVENT: "evt_",
+    IdKind.APPROVAL: "apr_",
+    IdKind.UPLOAD: "upl_",
+    IdKind.RECONCILIATION: "rcn_",
+    IdKind.DISBURSEMENT: "dsb_",
+    IdKind.DISBURSEMENT_LINE: "dsl_",
+    IdKind.BILL: "bil_",
 }
 
 

@@ -108,6 +108,7 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=Fal
     created_at: datetime
     expires_at: datetime | None
     captured_at: datetime | None
+    bill_no: str | None = None  # what it pays, for the account of the agency that has billed it
 
     @property
     def captured_amount(self) -> int:

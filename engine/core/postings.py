@@ -23,6 +23,13 @@ class PostingKind(enum.IntEnum):
     PAY = 1
     REFUND = 2
     OPENING = 3  # a balance brought in; not cleared
+    RETURN = 4  # a bank sent an item back after it was settled: the opposite, in the open cycle
+    RETURN_UNSETTLED = 5  # before it was settled: the item leaves its own cycle's net, and is not cleared again
+    REPRESENT = 6  # a returned collection is presented to the bank again
+    SETTLE = 7  # net positions become the settlement bank's; not cleared
+    BENEFIT_APPROVED = 8  # a benefit is owed; not cleared
+    BENEFIT = 9  # a benefit is sent to the payee's bank
+    ADJUST = 10  # a person's correction, under four eyes; not cleared
 
 
 class Posting(msgspec.Struct, frozen=True, array_like=True, gc=False):

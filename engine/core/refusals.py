@@ -39,6 +39,9 @@ class Refusal(enum.Enum):
     ORDER_ALREADY_PAID = "order_already_paid"
     ORDER_NUMBER_USED = "order_number_used"
     ORDER_CANCELLED = "order_cancelled"
+    BILL_ALREADY_PAID = "bill_already_paid"
+    BILL_EXPIRED = "bill_expired"
+    AMOUNT_MISMATCH = "amount_mismatch"
 
     # The cardholder's side.
     PAY_CODE_MALFORMED = "pay_code_malformed"
@@ -50,6 +53,7 @@ class Refusal(enum.Enum):
     CARD_REPORTED_LOST = "card_reported_lost"
     CARD_NOT_USABLE = "card_not_usable"
     PAYMENT_NOT_ENABLED = "payment_not_enabled"
+    RELATIVE_NOT_LINKED = "relative_not_linked"
     TOO_MANY_ATTEMPTS = "too_many_attempts"
     INSUFFICIENT_FUNDS = "insufficient_funds"
 
@@ -59,8 +63,29 @@ class Refusal(enum.Enum):
     REFUND_EXCEEDS_PAYMENT = "refund_exceeds_payment"
     REFUND_WINDOW_CLOSED = "refund_window_closed"
 
+    # Who takes part, and four eyes.
+    SCOPE_NOT_AUTHORIZED = "scope_not_authorized"
+    REGION_NOT_PERMITTED = "region_not_permitted"
+    PARTICIPANT_EXISTS = "participant_exists"
+    PARTICIPANT_STATE_CONFLICT = "participant_state_conflict"
+    APPROVAL_EXPIRED = "approval_expired"
+    APPROVAL_DECIDED = "approval_decided"
+    APPROVAL_REQUIRED = "approval_required"
+
+    # Agencies: what they collect and what they pay out.
+    BILL_NUMBER_USED = "bill_number_used"
+    DISBURSEMENT_DUPLICATE = "disbursement_duplicate"
+    DISBURSEMENT_STATE_CONFLICT = "disbursement_state_conflict"
+
     # Clearing.
     CLEARING_FILE_NOT_READY = "clearing_file_not_ready"
+    FILE_DUPLICATE = "file_duplicate"
+    FILE_MALFORMED = "file_malformed"
+    CONTROL_TOTAL_MISMATCH = "control_total_mismatch"
+    FILE_ACKNOWLEDGED = "file_acknowledged"
+    SETTLEMENT_NOT_INSTRUCTED = "settlement_not_instructed"
+    SETTLEMENT_REFERENCE_USED = "settlement_reference_used"
+    SETTLEMENT_FINAL = "settlement_final"
 
     # Nothing was decided: the same request with the same key may succeed.
     OVERLOADED = "overloaded"

@@ -24,6 +24,7 @@ class PaymentWish(msgspec.Struct, frozen=True, kw_only=True):
     capture: bool
     hold_s: int | None
     description: str | None
+    bill_no: str | None = None
 
 
 def authorize_command(
@@ -76,6 +77,7 @@ def authorize_command(
         capture=wish.capture,
         hold_s=wish.hold_s if wish.hold_s is not None else wish.scenario.hold_s_default,
         description=wish.description,
+        bill_no=wish.bill_no,
     )
 
 

@@ -9,12 +9,14 @@ from engine.core.calendar import (
     business_date_at,
     cycle_date,
     cycle_sequence,
+    next_cutoff,
     next_cycle,
 )
 from engine.core.clearing import seal_root
 from engine.store.clearing_session import ClearingSession, ClearingState
 from engine.store.clearing_store import insert_seal, load_lane_ends, open_next_cycle, pass_all_lanes
-from engine.store.faults import Fault
+from engine.store.faults import Fault, translated
+from engine.store.settlement import load_timetable
 
 LOCK_WAIT_S: Final = 120.0  # another closer may be publishing a large cycle
 
@@ -48,7 +50,16 @@ async def close_cycle(
     state = await session.load_state()
     if cycle == state.control.cycle:
         following = _following(state)
-        await open_next_cycle(session, cycle=cycle, following=following, closed_at=state.now)
+        with translated():
+            timetable = await load_timetable(session.reader)
+        await open_next_cycle(
+            session,
+            cycle=cycle,
+            following=following,
+            cutoff_at=next_cutoff(cycle_date(following), state.now, timetable.cut_offs),
+            closed_at=state.now,
+            settlement_date=timetable.settlement_date(cycle_date(cycle)),
+        )
     await seal_cycle(session, cycle=cycle, signing_key=signing_key)
     return cycle
 

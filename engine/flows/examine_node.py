@@ -1,6 +1,6 @@
 """Looking for what would stop payments or endanger them, before it does."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Final
 
 import asyncpg
@@ -8,16 +8,18 @@ import msgspec
 from redis import asyncio as aioredis
 from redis.exceptions import RedisError
 
-from engine.core.calendar import business_date_at
+from engine.core.calendar import business_date_at, knows_holidays
 from engine.store.faults import translated
 from engine.store.migrations import unapplied
 from engine.store.partitions import DAYS_AHEAD
 from engine.store.reads import Reads
+from engine.store.settlement import load_timetable
 from engine.store.sql import load_queries
 
 SKEW_S_MAX: Final = 1.0
 VERSION_MIN: Final = 150_000
 CONNECTIONS_MIN: Final = 32
+HOLIDAYS_AHEAD: Final = 31  # days; a year's holidays are announced in the November before it
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -26,6 +28,7 @@ class Finding(msgspec.Struct, frozen=True):
     check: str
     ok: bool
     what_to_do: str
+    is_warning: bool = False  # it stops nothing yet
 
 
 async def examine_node(pool: asyncpg.Pool, valkey: "aioredis.Redis | None", *, now_s: float) -> tuple[Finding, ...]:
@@ -59,6 +62,7 @@ async def examine_node(pool: asyncpg.Pool, valkey: "aioredis.Redis | None", *, n
     ]
     if not missing:
         findings += await _examine_books(Reads(pool), now_s)
+        findings.append(await _examine_calendar(pool))
     findings.append(
         Finding("Valkey answers", await _answers(valkey), "Start Valkey; replays are checked less without.")
     )
@@ -82,6 +86,24 @@ async def _examine_books(reads: Reads, now_s: float) -> list[Finding]:
             "Run engine work or engine serve: the timetable closes cycles.",
         ),
     ]
+
+
+async def _examine_calendar(pool: asyncpg.Pool) -> Finding:
+    """Whether the holidays of the days ahead are known, by the calendar or because somebody has decided days of their
+    years: beyond, only weekends are, and settlement dates may come out wrong.
+    """
+    with translated():
+        decided = (await load_timetable(pool)).exceptions
+    today = business_date_at((await Reads(pool).business_now()).now)
+    years = {today.year, (today + timedelta(days=HOLIDAYS_AHEAD)).year} - {day.year for day in decided}
+    unknown = sorted(year for year in years if not knows_holidays(date(year, 1, 1)))
+    return Finding(
+        "holidays are known for the days ahead",
+        not unknown,
+        f"Only weekends are known for {', '.join(map(str, unknown))}: install a newer chinesecalendar, or decide that"
+        " year's holidays and make-up days with engine clearing working-day.",
+        is_warning=True,
+    )
 
 
 async def _answers(valkey: "aioredis.Redis | None") -> bool:

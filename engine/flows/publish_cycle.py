@@ -14,16 +14,20 @@ from engine.core.clearing import (
     net_positions,
     route_account,
 )
+from engine.core.deliveries import delivered_from
 from engine.core.ids import BankId
 from engine.flows.build_files import build_files
 from engine.flows.close_cycle import LOCK_WAIT_S, seal_cycle
+from engine.flows.cycle_files import NoSettlementBank
 from engine.store.clearing_session import ClearingSession
 from engine.store.clearing_store import (
     Turnover,
     insert_net,
     load_banks,
-    load_fund_routes,
-    load_merchant_routes,
+    load_deliveries,
+    load_following,
+    load_payee_routes,
+    load_standing_routes,
     load_turnover,
     publish_files,
 )
@@ -48,7 +52,7 @@ async def publish_cycle(
         ClearingBusy: another closer is at work.
         BankMissing: a merchant or a fund has no bank; nothing of its cycle is published.
         TotalsDiffer: a file does not add up to its bank's position.
-        NoSettlementBank: net positions cannot be written.
+        NoSettlementBank: nobody could settle the net positions.
         Fault: the database cannot do it; the same call goes on where this one stopped.
     """
     await session.lock(wait_s=lock_wait_s)
@@ -62,10 +66,12 @@ async def publish_cycle(
 
 
 async def net_cycle(session: ClearingSession, *, cycle: CycleNumber) -> None:
-    """Work out and keep what a sealed cycle takes from each bank and gives to it, and the routes that this rests on.
+    """Work out and keep what a sealed cycle takes from each bank and gives to it, the routes that this rests on, and
+    which banks get files at its end.
 
     Raises:
         BankMissing: a merchant or a fund has no bank.
+        NoSettlementBank: nobody could settle what is worked out.
         Fault: the database cannot do it.
     """
     run = await session.load_run(cycle)
@@ -73,24 +79,43 @@ async def net_cycle(session: ClearingSession, *, cycle: CycleNumber) -> None:
     assert run.sealed_at is not None, "only a sealed cycle is netted"
     if run.netted_at is not None:
         return
+    banks = await load_banks(session)
+    settlement_bank = next((bank.id for bank in banks if bank.is_settlement_bank), None)
+    if settlement_bank is None:
+        raise NoSettlementBank("no bank is the settlement bank: net positions cannot be settled")
     try:
-        positions, routes = await _net(session, cycle)
+        positions, routes = await _net(session, cycle, [bank.id for bank in banks])
     except AccountNotRouted as error:
         raise BankMissing(str(error)) from error
-    now = (await session.load_state()).now
-    await insert_net(session, cycle=cycle, netted_at=now, positions=positions, routes=routes)
+    following = await load_following(session, cycle)
+    await insert_net(
+        session,
+        cycle=cycle,
+        netted_at=(await session.load_state()).now,
+        positions=positions,
+        routes=routes,
+        settlement_bank=settlement_bank,
+        delivers_from={
+            wanted.bank: delivered_from(
+                wanted.places, cycle=cycle, following=following, waiting_since=wanted.waiting_since
+            )
+            for wanted in await load_deliveries(session, cycle)
+        },
+    )
 
 
-async def _net(session: ClearingSession, cycle: CycleNumber) -> tuple[tuple[NetPosition, ...], dict[AccountId, BankId]]:
-    funds = await load_fund_routes(session)
+async def _net(
+    session: ClearingSession, cycle: CycleNumber, banks: Iterable[BankId]
+) -> tuple[tuple[NetPosition, ...], dict[AccountId, BankId]]:
+    standing = await load_standing_routes(session)
     routes: dict[AccountId, BankId] = {}
     movements: dict[tuple[BankId, BankId], Movement] = {}
     async for turnover in load_turnover(session, cycle):
         new = _accounts_of(turnover) - routes.keys()
-        routes |= {account: funds[account] for account in new & funds.keys()}
-        routes |= await load_merchant_routes(session, new - funds.keys())
+        routes |= {account: standing[account] for account in new & standing.keys()}
+        routes |= await load_payee_routes(session, new - standing.keys())
         _add(movements, turnover, routes)
-    return net_positions(movements.values(), [bank.id for bank in await load_banks(session)]), routes
+    return net_positions(movements.values(), banks), routes
 
 
 def _accounts_of(turnover: Iterable[Turnover]) -> set[AccountId]:

@@ -5,6 +5,7 @@ What it does, in this order:
 1. The chain of every lane is followed to its head, and its postings are added up into temporary tables.
 2. Rows outside the chains are looked for, and the chains are held against the seals.
 3. Stored totals and payments are held against the sums, while references, refunds and files are looked up.
+4. Every file is made again from its postings and compared with the one that is out.
 
 It locks nothing, no statement runs longer than a fraction of a second, and memory does not grow with the books. That
 debits equal credits needs no step: a posting has one amount for both sides, and every total is proved to be a sum of
@@ -17,6 +18,7 @@ from collections.abc import Mapping
 import msgspec
 
 from engine.core.violations import Violation
+from engine.flows.verify_files import rebuilt_violation
 from engine.flows.verify_journal import Counts, JournalFollower, Progress
 from engine.flows.verify_references import PublicKeys, ReferenceCheck
 from engine.flows.verify_totals import TotalsCheck
@@ -45,6 +47,8 @@ async def verify_books(
     try:
         async with open_verify_store(dsn, slice_rows=slice_rows) as store:
             violation = await _first_violation(store, counts, public_keys, progress)
+        if violation is None:
+            violation = await rebuilt_violation(dsn, counts, progress)
     except ExceptionGroup as group:
         raise _first_of(group) from group
     return BooksReport(counts, violation)

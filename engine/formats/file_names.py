@@ -15,6 +15,9 @@ _NAME: Final = re.compile(
 )
 
 
+_FILE_ID: Final = re.compile(rf"([0-9]{{12}})-([0-9]{{8}})-([0-9]{{2}})-({'|'.join(FileKind)})-([0-9]{{2}})", re.ASCII)
+
+
 class MalformedFileName(ValueError):
     """The text is not the name of a clearing file."""
 
@@ -63,3 +66,12 @@ def parse_file_name(text: str) -> FileName:
     except ValueError as error:
         raise MalformedFileName from error
     return FileName(cnaps=match[1], cycle=cycle, kind=FileKind(match[4]), form=forms[match[6]], version=int(match[5]))
+
+
+def names_meant(text: str) -> tuple[str, ...]:
+    """The names of the files that *text* may mean: itself, or those of every form that have it as their file id."""
+    match = _FILE_ID.fullmatch(text)
+    if match is None:
+        return (text,)
+    suffixes = [file_format.suffix for file_format in bank_file_formats().values()]
+    return tuple(f"SSC_{match[1]}_{match[2]}_{match[3]}_{match[4]}_v{int(match[5])}.{suffix}" for suffix in suffixes)

@@ -6,22 +6,25 @@ What `decode` reads without a fault, `encode` turns into the same bytes again: b
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, repeat
 from operator import mul
 from typing import Final
 
 import msgspec
 
-from engine.core.clearing_lines import ClearingItem, FileKind
+from engine.core.clearing_lines import ClearingItem
+from engine.core.deliveries import LineTotals
+from engine.core.line_columns import LineColumns, columns_of
 from engine.formats.bank_file import (
     BankFileFormat,
     Decoded,
     FieldOverflow,
     FileHeading,
     FileTrailer,
+    LineBatch,
     MalformedRecord,
+    TotalsSoFar,
 )
-from engine.formats.flat_layout import AMOUNT_MAX, DETAIL, HEADER, TRAILER, Field, Record
+from engine.formats.flat_layout import AMOUNT_MAX, DETAIL, HEADER, KINDS, TRAILER, Field, Record, detail_texts
 
 HASH_TOTAL_MODULUS: Final = 10**18
 LINE_BYTES_MAX: Final = 4_096
@@ -39,43 +42,38 @@ class FlatWriter:
         self._digest = self._before_trailer
 
     @property
-    def trailer(self) -> FileTrailer:
+    def totals(self) -> LineTotals:
         """What the lines so far add up to."""
-        return self._totals.trailer(self._before_trailer.hexdigest())
+        return self._totals.totals
 
     def begin(self) -> bytes:
         """The H record."""
         return self._digested(_line("H", HEADER, self._heading))
 
-    def lines(self, items: Sequence[ClearingItem]) -> bytes:
-        """The next D records, made column by column: a call into C for each field, not for each value.
+    def lines(self, batch: LineBatch, picked: Sequence[int]) -> bytes:
+        """The next D records. All but a line's place is the same in every file that it is in.
 
         Raises:
             FieldOverflow: a value with `|` or a line break, or an amount that is not above zero.
         """
-        if not items:
-            return b""
-        places = range(self._totals.count + 1, self._totals.count + len(items) + 1)
-        columns = [map(field.write, items) for field in DETAIL]
-        rows = zip(repeat("D"), map(str, places), *columns, strict=False)
+        bodies = batch.written(_bodies)
+        first = self._totals.count + 1
+        self._totals.add(batch.lines, picked)
+        text = "".join([f"D|{place}|{bodies[n]}\n" for place, n in enumerate(picked, first)])
         try:
-            text = "\n".join(chain(map(_SEPARATOR.join, rows), ("",)))
-            written = text.encode()
+            return self._digested(text.encode())
         except UnicodeEncodeError as error:
-            raise _overflow_in(items) from error
-        is_one_line_each = text.count("\n") == len(items) and "\r" not in text
-        if not is_one_line_each or text.count(_SEPARATOR) != len(items) * (len(DETAIL) + 1):
-            raise _overflow_in(items)
-        amounts = [item.amount for item in items]
-        if min(amounts) <= 0 or max(amounts) > AMOUNT_MAX:
-            raise FieldOverflow("amount")
-        self._totals.add(items, places)
-        return self._digested(written)
+            raise _overflow_in(batch.lines.items()) from error
 
     def end(self) -> bytes:
-        """The T record; it is not among the bytes that its digest is over."""
+        """The T record; it is not among the bytes that its digest is over.
+
+        Raises:
+            TotalsUnmet: the lines are not those that the heading promises.
+        """
+        self._totals.check()
         self._digest = self._before_trailer.copy()
-        return self._digested(_line("T", TRAILER, self.trailer))
+        return self._digested(_line("T", TRAILER, self._totals.trailer(self._before_trailer.hexdigest())))
 
     def digest(self) -> bytes:
         """The SHA-256 of everything that was given out."""
@@ -101,39 +99,54 @@ def decode(chunks: Iterable[bytes]) -> Iterator[Decoded]:
     yield from reader.end()
 
 
-FORMAT: Final = BankFileFormat(name="flat", suffix="txt", writer=FlatWriter, decode=decode)
+FORMAT: Final = BankFileFormat(
+    name="flat",
+    suffix="txt",
+    media_type="text/plain; charset=utf-8",
+    kinds=KINDS,
+    kinds_without_lines=KINDS,
+    writer=FlatWriter,
+    decode=decode,
+)
 
 
-class _Totals:
-    """What the lines of one file add up to."""
+class _Totals(TotalsSoFar):
+    """What the lines of one flat file add up to."""
 
     def __init__(self, heading: FileHeading) -> None:
-        self.count = 0
-        self._heading = heading
-        self._debit_total = 0
-        self._credit_total = 0
+        super().__init__(heading)
         self._hash_total = 0
 
-    def add(self, items: Sequence[ClearingItem], places: Iterable[int]) -> None:
-        amounts = [item.amount for item in items]
-        total = sum(amounts)
-        if self._heading.kind is FileKind.NET:
-            taken = sum(item.amount for item in items if item.debit_bank == self._heading.receiver_bank)
-        else:
-            taken = total if self._heading.kind is FileKind.COLLECT else 0
-        self.count += len(items)
-        self._debit_total += taken
-        self._credit_total += total - taken
-        self._hash_total += sum(map(mul, amounts, places))
+    def add(self, lines: LineColumns, picked: Sequence[int]) -> Sequence[int]:
+        first = self.count + 1
+        amounts = super().add(lines, picked)
+        self._hash_total += sum(map(mul, amounts, range(first, first + len(amounts))))
+        return amounts
 
     def trailer(self, sha256: str) -> FileTrailer:
         return FileTrailer(
             count=self.count,
-            debit_total=self._debit_total,
-            credit_total=self._credit_total,
+            debit_total=self.totals.debit_total,
+            credit_total=self.totals.credit_total,
             hash_total=self._hash_total % HASH_TOTAL_MODULUS,
             sha256=sha256,
         )
+
+
+def _bodies(lines: LineColumns) -> list[str]:
+    """D records without tag and place; lone surrogates, which no encoding has, show when they are encoded.
+
+    Raises:
+        FieldOverflow: a value does not fit its field.
+    """
+    if lines.count and (min(lines.amount) <= 0 or max(lines.amount) > AMOUNT_MAX):
+        raise FieldOverflow("amount")
+    bodies = detail_texts(lines)
+    text = "\n".join(bodies)
+    is_one_line_each = text.count("\n") == max(lines.count - 1, 0) and "\r" not in text
+    if not is_one_line_each or text.count(_SEPARATOR) != lines.count * (len(DETAIL) - 1):
+        raise _overflow_in(lines.items())
+    return bodies
 
 
 class _Reader:
@@ -196,7 +209,7 @@ class _Reader:
             yield self._fault(found.field, found.reason)
             return
         item = msgspec.convert(found, ClearingItem)
-        totals.add((item,), (self._place,))
+        totals.add(columns_of((item,)), (0,))
         yield item
 
     def _read_trailer(self, totals: _Totals, values: list[str]) -> Iterator[Decoded]:
@@ -256,13 +269,11 @@ def _overflow_in(items: Iterable[ClearingItem]) -> FieldOverflow:
 
 
 def _fits(value: str) -> bool:
-    if any(mark in value for mark in (_SEPARATOR, "\n", "\r")):
-        return False
     try:
         value.encode()
-    except UnicodeEncodeError:
+    except UnicodeEncodeError:  # lone surrogates, which no encoding has
         return False
-    return True
+    return not any(mark in value for mark in (_SEPARATOR, "\n", "\r"))
 
 
 def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:

@@ -27,6 +27,7 @@ from engine.store.lane_session import LaneWrite, Wanted
 from engine.store.rows import (
     Row,
     balance_rows,
+    bill_rows,
     changed_payer_row,
     code_rows,
     control_of,
@@ -102,6 +103,7 @@ def wanted_by(claims: Sequence[Claimed]) -> Wanted:
     merchants: set[MerchantId] = set()
     terminals: set[tuple[MerchantId, str]] = set()
     refunds: set[tuple[PaymentId, str]] = set()
+    bills: set[str] = set()
     lost: list[AnswerKey] = []
     for claim in claims:
         command = claim.entry.command
@@ -117,6 +119,8 @@ def wanted_by(claims: Sequence[Claimed]) -> Wanted:
             if command.device_no is not None:
                 devices.add(command.device_no)
                 codes.add((command.code_step, command.device_no, command.code_refresh))
+            if command.bill_no is not None:
+                bills.add(command.bill_no)
         elif isinstance(command, CancelOrder):
             orders.add((command.merchant, command.order_no))
         elif isinstance(command, Capture | Void | Expire):
@@ -132,6 +136,7 @@ def wanted_by(claims: Sequence[Claimed]) -> Wanted:
         merchants=list(merchants),
         terminals=list(terminals),
         refunds=list(refunds),
+        bills=list(bills),
         lost_claims=lost,
     )
 
@@ -154,6 +159,11 @@ def seen_of(
         refund_numbers={(PaymentId(payment), number) for payment, number in row["refunds"]},
         earlier={(caller, Operation(operation), key): remembered_of(body) for caller, operation, key, body in earlier},
     )
+
+
+def bills_named(wanted: Wanted, seen: Seen) -> list[str]:
+    """The bills that the commands name, and those of the payments that they are about. Nearly always none."""
+    return [*wanted.bills, *(payment.bill_no for payment in seen.payments.values() if payment.bill_no is not None)]
 
 
 def stray_entries(claims: Sequence[Claimed], seen: Seen) -> list[Entry]:
@@ -213,6 +223,7 @@ def write_of(books: Books, *, lane: int, seq: int, prev: bytes) -> LaneWrite:
         refunds=[refund_row(refund) for refund in books.refunds_new],
         holds=hold_rows(books.holds_opened),
         holds_ended=hold_rows(books.holds_closed),
+        bills=bill_rows((books.seen.bills[number], before) for number, before in books.bills_changed.items()),
         postings=postings,
         events=events,
         payers=[changed_payer_row(payer) for payer in books.payers_changed.values()],

@@ -12,6 +12,7 @@ from engine.core.books import Books
 from engine.ledger.batch import (
     Claimed,
     answer_key,
+    bills_named,
     claim_rows,
     decide_all,
     seen_of,
@@ -29,6 +30,7 @@ from engine.store.faults import (
     StoreUnavailable,
 )
 from engine.store.lane_session import SILENCE_S_MAX, LaneSession
+from engine.store.rows import bill_of
 
 BATCH_COMMANDS_MAX: Final = 128
 RUNS_TOGETHER_MAX: Final = 3
@@ -236,6 +238,9 @@ class Lane:
                 session.business_date = seen.control.business_date
                 await session.roll_back()
                 return entries
+            named = bills_named(wanted, seen)
+            if named:
+                seen.bills = {row["bill_no"]: bill_of(row) for row in await session.read_bills(named)}
             strays = stray_entries(claims, seen)
             if strays:
                 await session.roll_back()

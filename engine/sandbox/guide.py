@@ -10,12 +10,21 @@ from engine.sandbox.load import SandboxCaller, SandboxCard
 FILE_NAME: Final = "sandbox.json"
 
 
+class SandboxSftp(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the SFTP server is; `host_key` is its public key in one line, as OpenSSH writes it."""
+
+    host: str
+    port: int
+    host_key: str
+
+
 class SandboxGuide(msgspec.Struct, frozen=True, kw_only=True):
     """Where the sandbox is, who calls it with which key, and whose cards there are."""
 
     base_url: str
     callers: tuple[SandboxCaller, ...]
     cards: tuple[SandboxCard, ...]
+    sftp: SandboxSftp | None = None
 
     def caller(self, name: str) -> SandboxCaller:
         """The caller of that name.

@@ -38,6 +38,7 @@ from engine.core.ids import (
     make_id,
     shard_of,
 )
+from engine.core.participants import ITEMS, ROLES
 from engine.core.payer import CardStatus, IssueLevel, Payer
 from engine.core.scenarios import BY_NAME
 from engine.ledger.router import Ledger
@@ -158,7 +159,8 @@ class CityLoader:
         city = self._city
         tables: dict[str, list[Row]] = {
             "bank": [
-                (self._banks[bank.cnaps], int(bank.cnaps), bank.name, bank.name_en, bank.is_settlement_bank)
+                # Files at the end of every cycle: no choice of delivery.
+                (self._banks[bank.cnaps], int(bank.cnaps), bank.name, bank.name_en, bank.is_settlement_bank, None)
                 for bank in city.banks
             ],
             "fund": [
@@ -182,6 +184,29 @@ class CityLoader:
                 (self._merchant_id(n), terminal)
                 for n, merchant in enumerate(city.merchants)
                 for terminal in merchant.terminals
+            ],
+            "agency": [
+                (
+                    self._id(IdKind.AGENCY, n, region=agency.region),
+                    agency.slug,
+                    agency.region,
+                    ITEMS[agency.item],
+                    self._banks[agency.cnaps],
+                    agency.name,
+                    agency.name_en,
+                )
+                for n, agency in enumerate(city.agencies)
+            ],
+            "operator": [
+                (
+                    self._id(IdKind.OPERATOR, n, region=operator.region),
+                    operator.slug,
+                    ROLES[operator.role],
+                    operator.region,
+                    operator.name,
+                    operator.slug,
+                )
+                for n, operator in enumerate(city.operators)
             ],
             "caller_key": [
                 (

@@ -10,6 +10,7 @@ import msgspec
 
 from engine.client import EngineClient, Refused
 from engine.codes.pay_code import STEP_S, pay_code_at
+from engine.core.refusals import Refusal
 from engine.flows.clock import Clock
 from engine.sandbox.load import SandboxCard
 from engine.sandbox.purchases import PLANS, Flavour, Purchase
@@ -91,10 +92,8 @@ class Shopper:
         """Make one purchase. True if a payment of it was captured."""
         client = self._tills[purchase.merchant].client
         order_no = f"{self._run}-{purchase.number}"
-        code = self._code(purchase)
         capture = purchase.flavour not in _HELD_FIRST
-        key = f"{order_no}-pay"
-        payment = await self._send(client, purchase, order_no=order_no, code=code, capture=capture, key=key)
+        payment, code, key = await self._first(client, purchase, order_no=order_no, capture=capture)
         match purchase.flavour:
             case Flavour.REPEATED:
                 again = await self._send(client, purchase, order_no=order_no, code=code, capture=True, key=key)
@@ -120,6 +119,24 @@ class Shopper:
             case _:
                 pass
         return True
+
+    async def _first(
+        self, client: EngineClient, purchase: Purchase, *, order_no: str, capture: bool
+    ) -> tuple[str, str, str]:
+        """Pay with the code that the phone shows; one that an earlier run has just used is refreshed, as people do.
+
+        Returns the payment, the code and the key.
+        """
+        for attempt in range(_REFRESHES_MAX):
+            code, key = self._code(purchase), f"{order_no}-pay-{attempt}"
+            try:
+                payment = await self._send(client, purchase, order_no=order_no, code=code, capture=capture, key=key)
+            except Refused as refused:
+                if refused.problem.code != Refusal.PAY_CODE_USED.slug or attempt == _REFRESHES_MAX - 1:
+                    raise
+            else:
+                return payment, code, key
+        raise AssertionError("the last attempt is answered or refused")
 
     async def _send(
         self, client: EngineClient, purchase: Purchase, *, order_no: str, code: str, capture: bool, key: str
@@ -152,4 +169,5 @@ class Shopper:
         return code
 
 
+_REFRESHES_MAX: Final = 10
 _HELD_FIRST: Final = frozenset({Flavour.AUTHORIZE_THEN_CAPTURE, Flavour.PARTIAL_CAPTURE, Flavour.VOID})

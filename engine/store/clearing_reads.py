@@ -12,6 +12,7 @@ from engine.core.clearing_lines import ClearingFile, FileKind
 from engine.core.ids import BankId
 from engine.store.clearing_store import position_of
 from engine.store.faults import translated
+from engine.store.file_store import file_of
 from engine.store.sql import load_queries
 
 CHUNK_BYTES: Final = 65_536
@@ -51,19 +52,19 @@ class ClearingReads:
                 *wanted.before,
                 wanted.count,
             )
-        return [_file_of(row) for row in rows]
+        return [file_of(row) for row in rows]
 
     async def all_files(self, *, count: int) -> list[ClearingFile]:
         """Every bank's published files, newest first, for the operator."""
         with translated():
             rows = await self._pool.fetch(self._queries["published_files"], count)
-        return [_file_of(row) for row in rows]
+        return [file_of(row) for row in rows]
 
     async def file(self, bank: BankId, name: str) -> ClearingFile | None:
         """A bank's published file."""
         with translated():
             row = await self._pool.fetchrow(self._queries["file_of_bank"], bank, name)
-        return _file_of(row) if row is not None else None
+        return file_of(row) if row is not None else None
 
     async def expects(self, bank: BankId, *, cnaps: str, cycle: CycleNumber) -> bool:
         """True if *cnaps* is the bank's own number and *cycle* has still to be published."""
@@ -95,27 +96,3 @@ class ClearingReads:
         with translated():
             rows = await self._pool.fetch(self._queries["positions_of_bank"], bank, cycle_from, cycle_to)
         return [(CycleNumber(row["cycle"]), position_of(row)) for row in rows]
-
-
-def _file_of(row: asyncpg.Record) -> ClearingFile:
-    return ClearingFile(
-        name=row["name"],
-        bank=BankId(row["bank"]),
-        cycle=CycleNumber(row["cycle"]),
-        kind=FileKind(row["kind"]),
-        form=row["form"],
-        version=row["version"],
-        item_count=row["item_count"],
-        debit_total=row["debit_total"],
-        credit_total=row["credit_total"],
-        size=row["size"],
-        sha256=row["sha256"],
-        range_from=row["range_from"],
-        range_to=row["range_to"],
-        root=row["root"],
-        key_id=row["key_id"],
-        signature=row["signature"],
-        replaces=row["replaces"],
-        replaced_by=row["replaced_by"],
-        published_at=row["published_at"],
-    )

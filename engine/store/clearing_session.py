@@ -10,7 +10,7 @@ import asyncpg
 import msgspec
 
 from engine.core.books import Control
-from engine.core.calendar import CycleNumber
+from engine.core.calendar import CycleNumber, cycle_date, settlement_date
 from engine.store.connection import READ_SETTINGS, AnyConnection, connect
 from engine.store.faults import Fault, StoreUnavailable, translated
 from engine.store.partitions import partitions_of_day
@@ -51,6 +51,8 @@ class ClearingRun(msgspec.Struct, frozen=True):
     netted_at: datetime | None
     built_at: datetime | None
     published_at: datetime | None
+    settlement_date: date  # fixed when it was closed: its files say it
+    settled_at: datetime | None = None
 
 
 class ClearingSession:
@@ -95,7 +97,7 @@ class ClearingSession:
     async def load_run(self, cycle: CycleNumber) -> ClearingRun | None:
         """How far a closed cycle has come."""
         rows = await self.fetch("clearing_run", cycle)
-        return ClearingRun(*rows[0]) if rows else None
+        return run_of(rows[0]) if rows else None
 
     async def ensure_day(self, business_date: date) -> None:
         """Make the partitions of a business date that are not there yet.
@@ -117,6 +119,23 @@ class ClearingSession:
         with translated():
             rows: list[asyncpg.Record] = await self._reader.fetch(self._queries[name], *values)
         return rows
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[asyncpg.Connection]:
+        """One transaction of the only closer, on the connection that holds the lock.
+
+        Raises:
+            Fault: one of `translated`.
+        """
+        assert self._is_locked, "only the only closer writes"
+        with translated():
+            async with self._writer.transaction():
+                yield self._writer
+
+    @property
+    def reader(self) -> asyncpg.Connection:
+        """The connection that reads ahead, for what other stores read."""
+        return self._reader
 
     async def execute(self, name: str, *values: object) -> None:
         """Write with one of the queries, in a transaction of its own, as the only closer.
@@ -166,6 +185,23 @@ async def load_clearing_state(connection: "AnyConnection | asyncpg.Pool") -> Cle
         control=control_of(row),
         now=instant(row["clock"], row["sandbox_offset_us"]),
         unpublished=tuple(map(CycleNumber, row["unpublished"])),
+    )
+
+
+def run_of(row: asyncpg.Record) -> ClearingRun:
+    """How far a cycle has come, from a `clearing_run` row. A cycle that was closed before settlement dates were kept
+    has the one that the calendar gives.
+    """
+    cycle = CycleNumber(row["cycle"])
+    return ClearingRun(
+        cycle=cycle,
+        closed_at=row["closed_at"],
+        sealed_at=row["sealed_at"],
+        netted_at=row["netted_at"],
+        built_at=row["built_at"],
+        published_at=row["published_at"],
+        settlement_date=row["settlement_date"] or settlement_date(cycle_date(cycle)),
+        settled_at=row["settled_at"],
     )
 
 

@@ -1,23 +1,19 @@
 """What each step of closing, netting and publishing a cycle reads and writes; every write is one short transaction."""
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 
 import asyncpg
 import msgspec
 
-from engine.core.accounts import AccountId, merchant_payable, owner_of, pool_fund
-from engine.core.calendar import CycleNumber, cut_over_of, cycle_date
-from engine.core.clearing import CLEARED_KINDS, CLEARED_PHASE, LaneEnd, NetPosition
-from engine.core.clearing_lines import ClearedPosting, ClearingFile, FileKind
-from engine.core.ids import BankId, MerchantId
-from engine.core.postings import PostingKind
+from engine.core.accounts import AccountId, owner_of, pool_fund
+from engine.core.calendar import CycleNumber, cycle_date
+from engine.core.clearing import CLEARED_KINDS, CLEARED_PHASE, STOOD_IN_FOR, LaneEnd, NetPosition
+from engine.core.ids import BankId
 from engine.store.clearing_session import ClearingSession
-from engine.store.rows import Row, remembered_of
 
 RANGE_BATCHES: Final = 1_000  # at 500 postings a batch well under a second
-PAGE_POSTINGS: Final = 1_000  # their lines take a few milliseconds, in which nothing else of this process runs
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 
@@ -47,28 +43,30 @@ class Bank(msgspec.Struct, frozen=True):
     is_settlement_bank: bool
 
 
-class NettedCycle(msgspec.Struct, frozen=True, kw_only=True):
-    """What the files of a cycle are made of, beside its postings."""
+class BankDelivery(msgspec.Struct, frozen=True):
+    """When a bank gets its files, and since which cycle it has to get them; None: nothing has waited."""
 
-    positions: tuple[NetPosition, ...]
-    banks: Mapping[BankId, Bank]
-    routes: Mapping[AccountId, BankId]
-    lanes: tuple[LaneRange, ...]
-    root: bytes
-    previous_sha256: Mapping[tuple[BankId, FileKind, str], bytes]  # by bank, kind and form
-
-
-Chunk = tuple[str, int, bytes]
-"""A part of a file: the file's name, the part's number from zero, its bytes."""
+    bank: BankId
+    places: tuple[int, ...]  # of cycles in the day; none: every cycle
+    waiting_since: CycleNumber | None
 
 
 async def open_next_cycle(
-    session: ClearingSession, *, cycle: CycleNumber, following: CycleNumber, closed_at: datetime
+    session: ClearingSession,
+    *,
+    cycle: CycleNumber,
+    following: CycleNumber,
+    cutoff_at: datetime,
+    closed_at: datetime,
+    settlement_date: date,
 ) -> None:
-    """Close *cycle* by opening *following*, whose partitions are made before. Does nothing if it is closed."""
+    """Close *cycle* by opening *following*, whose partitions are made before. Does nothing if it is closed.
+
+    *cutoff_at* is when the following one is due; *settlement_date* is the closed one's.
+    """
     business_date = cycle_date(following)
     await session.ensure_day(business_date)
-    await session.execute("open_next_cycle", cycle, business_date, following, cut_over_of(business_date), closed_at)
+    await session.execute("open_next_cycle", cycle, business_date, following, cutoff_at, closed_at, settlement_date)
 
 
 async def pass_all_lanes(session: ClearingSession) -> None:
@@ -121,16 +119,35 @@ async def load_turnover(session: ClearingSession, cycle: CycleNumber) -> AsyncIt
             yield [Turnover(*row) for row in rows]
 
 
-async def load_fund_routes(session: ClearingSession) -> dict[AccountId, BankId]:
-    """The bank of every fund's account."""
+async def load_standing_routes(session: ClearingSession) -> dict[AccountId, BankId]:
+    """The bank of every fund's account, and the one that stands in for what was returned."""
     rows = await session.fetch("fund_banks")
-    return {pool_fund(row["region"], row["pay_type"]): BankId(row["bank"]) for row in rows}
+    routes = {pool_fund(row["region"], row["pay_type"]): BankId(row["bank"]) for row in rows}
+    for bank in await load_banks(session):
+        if bank.is_settlement_bank:
+            routes[STOOD_IN_FOR] = bank.id
+    return routes
 
 
-async def load_merchant_routes(session: ClearingSession, accounts: Iterable[AccountId]) -> dict[AccountId, BankId]:
-    """The banks of merchants' accounts, as they are now."""
-    rows = await session.fetch("merchant_banks", [owner_of(account) for account in accounts])
-    return {merchant_payable(MerchantId(row["id"])): BankId(row["bank"]) for row in rows}
+async def load_payee_routes(session: ClearingSession, accounts: Iterable[AccountId]) -> dict[AccountId, BankId]:
+    """The banks of merchants' and agencies' accounts, as they are now."""
+    by_owner = {owner_of(account): account for account in accounts}
+    rows = await session.fetch("payee_banks", list(by_owner))
+    return {by_owner[row["id"]]: BankId(row["bank"]) for row in rows}
+
+
+async def load_following(session: ClearingSession, cycle: CycleNumber) -> CycleNumber:
+    """The cycle that was opened when *cycle* was closed."""
+    (row,) = await session.fetch("following_cycle", cycle)
+    return CycleNumber(row["cycle"])
+
+
+async def load_deliveries(session: ClearingSession, cycle: CycleNumber) -> tuple[BankDelivery, ...]:
+    """What each bank has asked for, and what has waited for it before *cycle*."""
+    return tuple(
+        BankDelivery(BankId(row["bank"]), tuple(row["delivery"] or ()), row["waiting_since"])
+        for row in await session.fetch("bank_deliveries", cycle)
+    )
 
 
 async def insert_net(
@@ -140,71 +157,12 @@ async def insert_net(
     netted_at: datetime,
     positions: Sequence[NetPosition],
     routes: Mapping[AccountId, BankId],
+    settlement_bank: BankId,
+    delivers_from: Mapping[BankId, CycleNumber | None],
 ) -> None:
-    """Keep what netting found, and the routes that it found it with. Does nothing if the cycle is netted."""
-    rows = [(cycle, p.bank, p.debits, p.credits, p.debit_count, p.credit_count) for p in positions]
-    await session.execute(
-        "insert_net", cycle, netted_at, rows, [(cycle, account, bank) for account, bank in sorted(routes.items())]
-    )
-
-
-async def load_netted_cycle(session: ClearingSession, cycle: CycleNumber) -> NettedCycle:
-    """What the files of a netted cycle are made of, as it was when the cycle was netted."""
-    rows = await session.fetch("positions_of_cycle", cycle)
-    routes = await session.fetch("routes_of_cycle", cycle)
-    previous = await session.fetch("previous_digests", cycle)
-    (seal,) = await session.fetch("root_of_cycle", cycle)
-    return NettedCycle(
-        positions=tuple(position_of(row) for row in rows),
-        banks={
-            BankId(row["bank"]): Bank(BankId(row["bank"]), _cnaps_text(row["cnaps"]), row["is_settlement_bank"])
-            for row in rows
-        },
-        routes={AccountId(row["account"]): BankId(row["bank"]) for row in routes},
-        lanes=await load_lane_ranges(session, cycle),
-        root=seal["root"],
-        previous_sha256={(BankId(row["bank"]), FileKind(row["kind"]), row["form"]): row["sha256"] for row in previous},
-    )
-
-
-async def load_cleared_postings(session: ClearingSession, cycle: CycleNumber) -> AsyncIterator[list[ClearedPosting]]:
-    """A cycle's cleared postings, page by page. Order: by lane, sequence and n."""
-    for lane in await load_lane_ranges(session, cycle):
-        after = (lane.first_seq, -1)
-        while True:
-            rows = await session.fetch(
-                "cleared_postings",
-                cycle_date(cycle),
-                lane.lane,
-                *after,
-                lane.last_seq,
-                CLEARED_PHASE,
-                CLEARED_KINDS,
-                PostingKind.REFUND,
-                PAGE_POSTINGS,
-            )
-            if rows:
-                yield [ClearedPosting(*row) if row[-1] is None else _refund_of(row) for row in rows]
-            if len(rows) < PAGE_POSTINGS:
-                break
-            after = (rows[-1]["seq"], rows[-1]["n"])
-
-
-async def drop_chunks(session: ClearingSession, name: str) -> None:
-    """Take away what an attempt that did not end has left of a file."""
-    await session.execute("drop_chunks", name)
-
-
-async def insert_chunks(session: ClearingSession, chunks: Sequence[Chunk]) -> None:
-    """Store parts of files that nobody sees yet."""
-    await session.execute_many("insert_chunk", chunks)
-
-
-async def insert_files(
-    session: ClearingSession, *, cycle: CycleNumber, built_at: datetime, files: Sequence[ClearingFile]
-) -> None:
-    """Keep the manifests of all files of a cycle. Does nothing if its files are made."""
-    await session.execute("insert_files", cycle, built_at, [_file_row(file) for file in files])
+    """Keep what netting found, and what it found it with. Does nothing if the cycle is netted."""
+    rows = [(p.bank, p.debits, p.credits, p.debit_count, p.credit_count, delivers_from.get(p.bank)) for p in positions]
+    await session.execute("insert_net", cycle, netted_at, rows, sorted(routes.items()), settlement_bank)
 
 
 async def publish_files(session: ClearingSession, *, cycle: CycleNumber, published_at: datetime) -> None:
@@ -229,35 +187,3 @@ def _bank_of(row: asyncpg.Record) -> Bank:
 
 def _cnaps_text(cnaps: int) -> str:
     return f"{cnaps:012d}"
-
-
-def _refund_of(row: asyncpg.Record) -> ClearedPosting:
-    """The posting of a `cleared_postings` row, whose last column is the body of a refund's event."""
-    *columns, body = row
-    refund = remembered_of(body).answer.refund
-    assert refund is not None, "a refund's postings and its record are one event's"
-    return ClearedPosting(*columns, refund.id)  # type: ignore[call-arg]  # a row has the struct's fields in order
-
-
-def _file_row(file: ClearingFile) -> Row:
-    return (
-        file.name,
-        file.bank,
-        file.cycle,
-        file.kind,
-        file.form,
-        file.version,
-        cycle_date(file.cycle),
-        file.item_count,
-        file.debit_total,
-        file.credit_total,
-        file.size,
-        file.sha256,
-        file.range_from,
-        file.range_to,
-        file.root,
-        file.key_id,
-        file.signature,
-        file.replaces,
-        file.published_at,
-    )

@@ -21,7 +21,10 @@ LANE_LOCK_CLASS: Final = 7_201  # of the advisory locks; any number that nothing
 LANE_ID_MAX: Final = 1_000
 LEAVE_S: Final = 5.0
 SILENCE_S_MAX: Final = 30.0  # a network that died without a word is noticed by nothing else on our side
-_PREPARED: Final = ("lock_and_claim", "read_books", "read_earlier", "write_changes", "write_books")
+_PREPARED: Final = (
+    *("lock_and_claim", "read_books", "read_earlier", "read_bills"),
+    *("write_bills", "write_changes", "write_books"),
+)
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +37,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     merchants: Sequence[MerchantId]
     terminals: Sequence[tuple[MerchantId, str]]
     refunds: Sequence[tuple[PaymentId, str]]
+    bills: Sequence[str]  # beside those of the payments; read apart, since there are seldom any
     lost_claims: Sequence[AnswerKey]
 
 
@@ -47,6 +51,7 @@ class LaneWrite(msgspec.Struct, frozen=True, kw_only=True):
     refunds: Sequence[Row]
     holds: Sequence[Row]
     holds_ended: Sequence[Row]
+    bills: Sequence[Row]
     postings: Sequence[Row]
     events: Sequence[Row]
     payers: Sequence[Row]
@@ -179,6 +184,12 @@ class LaneSession:
             rows: list[asyncpg.Record] = await self._prepared["read_earlier"].fetch(lost_claims)
         return rows
 
+    async def read_bills(self, numbers: Sequence[str]) -> list[asyncpg.Record]:
+        """S2 again, for what is paid by bill: the bills of these numbers, those that there are."""
+        with translated():
+            rows: list[asyncpg.Record] = await self._prepared["read_bills"].fetch(numbers)
+        return rows
+
     async def write_books(self, write: LaneWrite) -> None:
         """S3: everything that was decided.
 
@@ -186,6 +197,8 @@ class LaneSession:
             RunAgain: a unique key was taken by somebody else meanwhile.
             Fault: one of `translated`.
         """
+        if write.bills:
+            await self._write("write_bills", write.bills, counts=(len(write.bills),))
         if write.payments_changed or write.refunds or write.holds or write.holds_ended:
             await self._write(
                 "write_changes",

@@ -9,9 +9,10 @@ import msgspec
 
 from engine.core.accounts import AccountId
 from engine.core.answers import Remembered
+from engine.core.bills import Bill, BillState
 from engine.core.books import CodeUse, Control, Device, Hold, Merchant, Order, OrderKey
 from engine.core.calendar import CycleNumber
-from engine.core.ids import BankId, CardId, MerchantId, PaymentId, RefundId
+from engine.core.ids import AgencyId, BankId, CardId, MerchantId, PaymentId, RefundId
 from engine.core.payer import CardStatus, IssueLevel, Payer, TenderOrder
 from engine.core.payments import Mode, Payment, Refund, State, Tender
 from engine.core.postings import Totals
@@ -103,6 +104,7 @@ def payment_row(payment: Payment) -> Row:
         payment.created_at,
         payment.expires_at,
         payment.captured_at,
+        payment.bill_no,
     )
 
 
@@ -126,6 +128,7 @@ def new_payment_row(payment: Payment) -> Row:
         _encode(payment.tenders),
         payment.cycle,
         payment.expires_at,
+        payment.bill_no,
     )
 
 
@@ -151,7 +154,26 @@ def payment_of(row: asyncpg.Record) -> Payment:
         created_at=row[18],
         expires_at=row[19],
         captured_at=row[20],
+        bill_no=row[21],
     )
+
+
+def bill_of(row: asyncpg.Record) -> Bill:
+    """The bill of a row of `read_bills`."""
+    return Bill(
+        bill_no=row["bill_no"],
+        agency=AgencyId(row["agency"]),
+        card=CardId(row["card"]) if row["card"] is not None else None,
+        amount=row["amount"],
+        deadline=row["deadline"],
+        state=BillState(row["state"]),
+        payment=PaymentId(row["payment"]) if row["payment"] is not None else None,
+    )
+
+
+def bill_rows(bills: Iterable[tuple[Bill, BillState]]) -> list[Row]:
+    """`changed_bill` rows in key order: bills as they are to be, each with the state in which it was read."""
+    return sorted((bill.bill_no, bill.state, bill.payment, before) for bill, before in bills)
 
 
 def refund_row(refund: Refund) -> Row:
@@ -208,12 +230,13 @@ def code_rows(codes: Sequence[CodeUse]) -> list[CodeUse]:
 
 
 def control_of(row: asyncpg.Record) -> Control:
-    """The control row, from the first four columns."""
+    """The control row, from the first five columns."""
     return Control(
         business_date=row[0],
         cycle=CycleNumber(row[1]),
         cutoff_at=row[2],
         published_cycle=CycleNumber(row[3]),
+        settled_cycle=CycleNumber(row[4]),
     )
 
 

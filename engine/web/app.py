@@ -3,19 +3,41 @@
 import msgspec
 from aiohttp import web
 
-from engine.web import banks, cards, docs, meta, payments, sandbox
-from engine.web.boundary import BODY_BYTES_MAX, Handler, bounded, signed
+from engine.web import (
+    approvals,
+    banks,
+    bills,
+    cards,
+    corrections,
+    cycles,
+    disbursements,
+    docs,
+    meta,
+    participant_keys,
+    participants,
+    payments,
+    reconciliations,
+    returns,
+    sandbox,
+    statements,
+    timelines,
+    uploads,
+)
+from engine.web.boundary import BODY_BYTES_MAX, Handler, bounded, signed, signed_upload
 from engine.web.node import NODE, Node
 
 
 class Route(msgspec.Struct, frozen=True):
-    """One path. A money route's replay is harmless, so it does not wait for other processes' nonces."""
+    """One path. A money route's replay is harmless, so it does not wait for other processes' nonces. An upload's body
+    is read as it comes.
+    """
 
     method: str
     path: str
     handler: Handler
     is_signed: bool = True
     is_money: bool = False
+    is_upload: bool = False
 
 
 ROUTES: tuple[Route, ...] = (
@@ -32,6 +54,51 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/clearing/files", banks.get_files),
     Route("GET", "/v1/clearing/files/{name}", banks.get_file),
     Route("GET", "/v1/clearing/positions", banks.get_positions),
+    Route("GET", "/v1/clearing/cycles", cycles.get_cycles),
+    Route("GET", "/v1/clearing/cycles/{cycle}", cycles.get_cycle),
+    Route("POST", "/v1/clearing/cycles/{cycle}/settlement", cycles.post_settlement),
+    Route("POST", "/v1/clearing/caps", cycles.post_cap),
+    Route("GET", "/v1/participants", participants.get_participants),
+    Route("POST", "/v1/participants", participants.post_participant),
+    Route("GET", "/v1/participants/{id}", participants.get_participant),
+    Route("POST", "/v1/participants/{id}/changes", participants.post_change),
+    Route("POST", "/v1/participants/{id}/suspend", participants.post_suspension),
+    Route("POST", "/v1/participants/{id}/reinstate", participants.post_reinstatement),
+    Route("GET", "/v1/participants/{id}/keys", participant_keys.get_participant_keys),
+    Route("POST", "/v1/participants/{id}/keys", participant_keys.post_key),
+    Route("POST", "/v1/participants/{id}/keys/rotate", participant_keys.post_rotation),
+    Route("POST", "/v1/participants/{id}/keys/{keyid}/revoke", participant_keys.post_revocation),
+    Route("GET", "/v1/participants/{id}/terminals", participants.get_terminals),
+    Route("POST", "/v1/participants/{id}/terminals", participants.post_terminals),
+    Route("POST", "/v1/participants/{id}/terminals/remove", participants.post_terminals_removal),
+    Route("GET", "/v1/funds", participants.get_funds),
+    Route("POST", "/v1/funds", participants.post_fund),
+    Route("GET", "/v1/approvals", approvals.get_approvals),
+    Route("GET", "/v1/approvals/{id}", approvals.get_approval),
+    Route("POST", "/v1/approvals/{id}/approve", approvals.post_approve),
+    Route("POST", "/v1/approvals/{id}/reject", approvals.post_reject),
+    Route("POST", "/v1/clearing/statements", uploads.post_statement, is_upload=True),
+    Route("POST", "/v1/clearing/returns", returns.post_returns, is_upload=True),
+    Route("POST", "/v1/clearing/files/{name}/acknowledgement", returns.post_acknowledgement, is_upload=True),
+    Route("GET", "/v1/reconciliations", reconciliations.get_reconciliations),
+    Route("GET", "/v1/reconciliations/{id}", reconciliations.get_reconciliation),
+    Route("GET", "/v1/reconciliations/{id}/items", reconciliations.get_reconciliation_items),
+    Route("POST", "/v1/reconciliations/{id}/items/{n}/resolution", corrections.post_resolution),
+    Route("POST", "/v1/clearing/files/{name}/reissue", corrections.post_reissue),
+    Route("POST", "/v1/postings", corrections.post_posting),
+    Route("GET", "/v1/statements/{business_date}", statements.get_statement),
+    Route("GET", "/v1/payments/{id}/timeline", timelines.get_timeline),
+    Route("POST", "/v1/bills", bills.post_bill),
+    Route("GET", "/v1/bills", bills.get_bills),
+    Route("GET", "/v1/bills/{number}", bills.get_bill),
+    Route("POST", "/v1/bills/{number}/withdraw", bills.post_withdrawal),
+    Route("POST", "/v1/disbursements", disbursements.post_disbursement, is_upload=True),
+    Route("GET", "/v1/disbursements", disbursements.get_disbursements),
+    Route("GET", "/v1/disbursements/{id}", disbursements.get_disbursement),
+    Route("GET", "/v1/disbursements/{id}/lines", disbursements.get_disbursement_lines),
+    Route("POST", "/v1/disbursements/{id}/approval", disbursements.post_release),
+    Route("POST", "/v1/disbursements/{id}/withdraw", disbursements.post_disbursement_withdrawal),
+    Route("POST", "/v1/disbursements/{id}/lines/{line}/reissue", disbursements.post_reissue_line),
     Route("GET", "/v1/keys", meta.get_keys, is_signed=False),
     Route("GET", "/healthz", meta.get_healthz, is_signed=False),
     Route("GET", "/readyz", meta.get_readyz, is_signed=False),
@@ -53,7 +120,11 @@ def build_app(node: Node) -> web.Application:
     app = web.Application(client_max_size=BODY_BYTES_MAX)
     app[NODE] = node
     for route in ROUTES + (SANDBOX_ROUTES if node.sandbox_time is not None else ()):
-        handler = signed(route.handler, is_money=route.is_money) if route.is_signed else route.handler
+        handler = route.handler
+        if route.is_upload:
+            handler = signed_upload(handler)
+        elif route.is_signed:
+            handler = signed(handler, is_money=route.is_money)
         resource = app.router.add_resource(route.path)
         resource.add_route(route.method, bounded(handler, route=resource.canonical))
     app.router.add_route("*", "/{path:.*}", bounded(_unrouted, route="unmatched"))

@@ -12,6 +12,7 @@ from engine.core.calendar import CYCLES_PER_DAY_MAX, CycleNumber, cycle_date, cy
 from engine.core.clearing_lines import ClearingFile, FileKind
 from engine.core.ids import BankId, IdKind
 from engine.core.refusals import Refusal
+from engine.flows.note_pull import note_pull
 from engine.formats import bank_file_formats
 from engine.formats.file_names import MalformedFileName, parse_file_name
 from engine.store.clearing_reads import ClearingReads, FilesWanted
@@ -93,6 +94,8 @@ async def get_file(request: web.Request) -> web.StreamResponse:
         response.content_length = end - start
     await response.prepare(request)
     await _send(request, response, reads.content(file.name, start=start, end=end), size=end - start)
+    if end == file.size:
+        await note_pull(request.app[NODE].pool, file.name)
     return response
 
 
@@ -128,6 +131,7 @@ def manifest_view(file: ClearingFile) -> ManifestView:
         version=file.version,
         business_date=cycle_date(file.cycle),
         cycle=cycle_text(file.cycle),
+        first_cycle=cycle_text(file.first_cycle),
         count=file.item_count,
         totals=FileTotals(file.debit_total, file.credit_total),
         size=file.size,
@@ -139,7 +143,7 @@ def manifest_view(file: ClearingFile) -> ManifestView:
         replaces=file.replaces,
         replaced_by=file.replaced_by,
         published_at=file.published_at,
-        status="published",
+        status=file.status.value,
     )
 
 
@@ -151,7 +155,7 @@ def _file_headers(file: ClearingFile, etag: str) -> dict[str, str]:
         "Cache-Control": "private, max-age=31536000, immutable",
         "Repr-Digest": f"sha-256=:{base64.b64encode(file.sha256).decode()}:",
         "Last-Modified": format_datetime(file.published_at.astimezone(UTC), usegmt=True),
-        "Content-Type": "text/plain; charset=utf-8",
+        "Content-Type": bank_file_formats()[file.form].media_type,
         "Content-Disposition": f'attachment; filename="{file.name}"',
         "Vary": "Accept-Encoding",
     }

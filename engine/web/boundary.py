@@ -1,9 +1,11 @@
 """Where HTTP ends: every request is authenticated, every outcome becomes an answer, nothing escapes."""
 
 import asyncio
+import base64
+import hashlib
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
 import structlog
@@ -13,6 +15,7 @@ from multidict import CIMultiDictProxy
 from engine.codes.http_signature import (
     CoveredRequest,
     check_content_digest,
+    check_digest,
     judge_signature,
     parse_idempotency_key,
     parse_signature,
@@ -35,11 +38,13 @@ from engine.web.problems import (
 from engine.web.render import encode_json
 
 BODY_BYTES_MAX: Final = 256 * 1024
+UPLOAD_PAUSE_S_MAX: Final = 30.0
 BODY_S_MAX: Final = 15.0  # a body that trickles in holds memory for somebody who has not shown who he is
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 CALLER: Final = web.RequestKey("caller", Caller)
 BODY: Final = web.RequestKey("body", bytes)
+UPLOAD: Final = web.RequestKey("upload", AsyncIterator[bytes])  # a body that is read as it comes; see `signed_upload`
 TRACE_ID: Final = web.RequestKey("trace_id", str)
 TRACEPARENT: Final = web.RequestKey("traceparent", str)  # of the answer
 ARRIVED_S: Final = web.RequestKey("arrived_s", float)  # business time, unix seconds
@@ -102,6 +107,57 @@ async def authenticate(request: web.Request, node: Node, *, is_money: bool) -> N
         raise Refused(Refusal.CALLER_SUSPENDED)
     request[CALLER] = caller
     request[BODY] = body
+
+
+def signed_upload(handler: Handler) -> Handler:
+    """A handler that only a known caller's signed request reaches, and that reads the body from `UPLOAD` as it comes.
+
+    Signature, age, nonce and caller are judged before the first byte of the body, its digest after the last one: what
+    was read may only count once the reading has come to its end.
+    """
+
+    async def arriving(request: web.Request, digest: str) -> AsyncIterator[bytes]:
+        found = hashlib.sha256()
+        while not request.content.at_eof():
+            try:
+                async with asyncio.timeout(UPLOAD_PAUSE_S_MAX):
+                    piece = await request.content.readany()
+            except TimeoutError:
+                raise web.HTTPRequestTimeout from None
+            found.update(piece)
+            yield piece
+        if check_digest(digest, f"sha-256=:{base64.b64encode(found.digest()).decode()}:") is not None:
+            raise Refused(Refusal.CONTENT_DIGEST_MISMATCH)
+
+    async def checked(request: web.Request) -> web.StreamResponse:
+        node, headers = request.app[NODE], request.headers
+        if "Content-Encoding" in headers:
+            raise web.HTTPUnsupportedMediaType(headers={"Accept-Encoding": "identity"})
+        digest = _joined(headers, "Content-Digest")
+        covered = CoveredRequest(
+            method=request.method,
+            target=request.raw_path,
+            content_digest=digest,
+            idempotency_key=_joined(headers, "Idempotency-Key"),
+        )
+        parsed = parse_signature(covered, _joined(headers, "Signature-Input"), _joined(headers, "Signature"))
+        if isinstance(parsed, Refusal):
+            raise Refused(parsed)
+        caller = await node.callers.find(parsed.keyid)
+        refusal = judge_signature(parsed, caller.key if caller is not None else None, now_s=node.clock.wall_s())
+        if refusal is not None or caller is None or digest is None:
+            missing = Refusal.SIGNATURE_KEY_UNKNOWN if caller is None else Refusal.CONTENT_DIGEST_MISMATCH
+            raise Refused(refusal or missing)
+        is_fresh = node.nonces.is_fresh_here(parsed.keyid, parsed.nonce, now_s=node.clock.wall_s())
+        if not is_fresh or not await node.nonces.is_fresh_anywhere(parsed.keyid, parsed.nonce):
+            raise Refused(Refusal.REQUEST_REPLAYED)
+        if caller.is_suspended:
+            raise Refused(Refusal.CALLER_SUSPENDED)
+        request[CALLER] = caller
+        request[UPLOAD] = arriving(request, digest)
+        return await handler(request)
+
+    return checked
 
 
 def caller_id(request: web.Request) -> CallerId:

@@ -64,6 +64,10 @@ class CallerDirectory:
         self._known[keyid] = (now + FRESH_S, caller)
         return caller
 
+    def forget(self) -> None:
+        """Participants have changed: read everybody again. Other processes notice by themselves, later."""
+        self._known.clear()
+
     async def _read(self, keyid: str) -> Caller | None:
         row = await self._reads.caller_key(keyid)
         if row is None:

@@ -10,12 +10,18 @@ from engine.core.money import AMOUNT_FEN_MAX, AMOUNT_FEN_MIN, CURRENCY
 from engine.web.boundary import BODY_BYTES_MAX
 from engine.web.docs import STATIC
 from engine.web.examples import SIGNED
-from engine.web.operations import Tag
+from engine.web.operation import Tag
 
 TAGS: Final[Mapping[Tag, str]] = {
     Tag.PAYMENTS: "支付 · For merchants: hospitals and pharmacies. Each sees only its own payments.",
     Tag.CARDS: "社保卡 · For channels, agencies and operators.",
     Tag.CLEARING: "清算 · For banks. Each sees only its own files and positions.",
+    Tag.PARTICIPANTS: "参与方 · For operators; merchants, banks and agencies may look at themselves. What lets anybody"
+    " do more than before waits for a second operator: it is answered with 202 and the approval. A repeat under the"
+    " same key gets the same answer.",
+    Tag.APPROVALS: "双人复核 · For operators: what one asks for, and another decides.",
+    Tag.AGENCIES: "征收与发放 · For agencies, which send bills and pay out benefits; each sees only its own. Operators"
+    " let benefits go.",
     Tag.SANDBOX: "沙箱 · Only where the engine runs as a sandbox; elsewhere these paths do not exist.",
     Tag.OPEN: "公开 · No signature needed.",
 }

@@ -14,6 +14,9 @@ from engine.codes.http_signature import CoveredRequest, HmacKey, ParsedSignature
 from engine.codes.pay_code import device_key, pay_code_at
 from engine.core.ids import IdKind, id_text, make_id
 from engine.core.refusals import Refusal
+from engine.web.examples_agencies import AGENCY_EXAMPLES
+from engine.web.examples_cycles import CYCLE_EXAMPLES
+from engine.web.examples_participants import PARTICIPANT_EXAMPLES
 from engine.web.problems import FieldError, ProblemDocument, problem_document
 from engine.web.wire import (
     CancelRequest,
@@ -96,6 +99,9 @@ REFUND: Final = RefundView(
     created_at=_CREATED_AT,
 )
 EXAMPLES: Final[tuple[msgspec.Struct, ...]] = (
+    *CYCLE_EXAMPLES,
+    *PARTICIPANT_EXAMPLES,
+    *AGENCY_EXAMPLES,
     PAYMENT_REQUEST,
     CaptureRequest(amount=60000),
     RefundRequest(refund_no=REFUND.refund_no, amount=REFUND.amount, reason=REFUND.reason),

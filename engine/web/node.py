@@ -9,6 +9,9 @@ from aiohttp import web
 
 from engine.codes.keys import Keyring, SigningKey
 from engine.flows.clock import Clock, IdSource
+from engine.flows.disburse import Eligibility
+from engine.flows.ledger_clearing import LedgerClearing
+from engine.flows.receive_upload import UploadHandlers
 from engine.flows.sandbox_time import SandboxTime
 from engine.hints.attempts import WrongCodes
 from engine.hints.nonces import NonceGuard
@@ -33,6 +36,9 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock
     ids: IdSource
     metrics: Metrics
+    uploads: UploadHandlers  # by kind
+    clearing: LedgerClearing
+    eligibility: Eligibility
     sandbox_time: SandboxTime | None  # None outside the sandbox
     stopping: asyncio.Event  # set when the node has to stop: it was told to, or a lane was fenced
 

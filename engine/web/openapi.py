@@ -17,12 +17,13 @@ from engine.web.app import ROUTES, SANDBOX_ROUTES, Route
 from engine.web.examples import EXAMPLES, example_json, problem_example
 from engine.web.field_notes import NOTES, SPECIAL_NOTES, FieldNote
 from engine.web.meta import CONTRACT
-from engine.web.operations import OPERATIONS, Operation, Schema, Tag
+from engine.web.operation import Operation, Schema, Tag
+from engine.web.operations import OPERATIONS
 from engine.web.problems import PROBLEMS, ProblemDocument
 
 Json = dict[str, object]
 
-VERSION: Final = "1.0.0"
+VERSION: Final = "1.1.0"
 """Of the contract, not of the engine; schemas/CHANGES.md says what each version changed."""
 
 _DOCSTRING_ROUTE: Final = re.compile(r"`[A-Z]+ [^`]*`[:,]?\s*")
@@ -48,6 +49,7 @@ BODY_REFUSALS: Final = (
     Refusal.IDEMPOTENCY_KEY_MISSING,
     Refusal.IDEMPOTENCY_KEY_REUSED,
 )
+UPLOAD_REFUSALS: Final = (Refusal.FIELD_INVALID, Refusal.IDEMPOTENCY_KEY_MISSING, Refusal.IDEMPOTENCY_KEY_REUSED)
 QUERY_REFUSALS: Final = (Refusal.DUPLICATE_FIELD, Refusal.UNKNOWN_FIELD, Refusal.FIELD_INVALID)
 MONEY_REFUSALS: Final = (Refusal.IDEMPOTENCY_KEY_IN_PROGRESS, Refusal.OVERLOADED)
 NEVER_REMEMBERED: Final = frozenset(
@@ -100,6 +102,8 @@ def refusals_of(route: Route, operation: Operation) -> tuple[Refusal, ...]:
         refusals.update(BODY_REFUSALS)
         if "amount" in operation.request.__struct_fields__:
             refusals.add(Refusal.AMOUNT_INVALID)
+    if route.is_upload:
+        refusals.update(UPLOAD_REFUSALS)
     if route.is_money:
         refusals.update(MONEY_REFUSALS)
     return tuple(refusal for refusal in Refusal if refusal in refusals)
@@ -127,12 +131,15 @@ def _operation(route: Route, operation: Operation) -> Json:
         "responses": _responses(route, operation),
         "security": [{name: [] for name in contract_text.SECURITY_SCHEMES}] if route.is_signed else [],
     }
+    content: dict[str, Json] = {}
+    is_required = route.is_upload
     if operation.request is not None:
-        is_required = any(field.required for field in msgspec.structs.fields(operation.request))
-        described["requestBody"] = {
-            "required": is_required,
-            "content": {"application/json": {"schema": _schema_of(operation.request)}},
-        }
+        is_required |= any(field.required for field in msgspec.structs.fields(operation.request))
+        content["application/json"] = {"schema": _schema_of(operation.request)}
+    if route.is_upload:
+        content |= {name: {"schema": {"type": "string", "format": "binary"}} for name in operation.upload_media_types}
+    if content:
+        described["requestBody"] = {"required": is_required, "content": content}
     return {name: value for name, value in described.items() if value != ""}
 
 
@@ -148,7 +155,7 @@ def _parameters(route: Route, operation: Operation) -> list[Json]:
         for parameter in operation.parameters
     ]
     shared = ["Traceparent", "AcceptLanguage"]
-    if route.is_signed and operation.request is not None:
+    if route.is_upload or (route.is_signed and operation.request is not None):
         shared += ["IdempotencyKey", "ContentDigest"]
     if operation.is_file:
         shared += ["Range", "IfNoneMatch"]
@@ -157,9 +164,11 @@ def _parameters(route: Route, operation: Operation) -> list[Json]:
 
 def _responses(route: Route, operation: Operation) -> Json:
     headers = ["Traceparent"]
-    if route.is_money:
+    if route.is_money or route.is_upload:
         headers.append("IdempotentReplayed")
-    content: Json = {name: _media(operation.response) for name in operation.media_types}
+    content: Json = {
+        name: _media(operation.response if name == "application/json" else None) for name in operation.media_types
+    }
     responses: Json = {}
     if operation.is_file:
         headers += ["ETag", "AcceptRanges", "ReprDigest"]
@@ -256,10 +265,13 @@ def _annotated(schema: Schema, note: FieldNote) -> Json:
 
 
 def _in_strings(schema: Schema, change: Callable[[Json], Json]) -> Json:
-    """The schema with its branches for text changed; a nullable one has two branches."""
+    """The schema with its branches for text changed; a nullable one has two branches, a list has items."""
     branches = schema.get("anyOf")
     if isinstance(branches, list):
         return {**schema, "anyOf": [_in_strings(branch, change) for branch in branches]}
+    items = schema.get("items")
+    if isinstance(items, Mapping):
+        return {**schema, "items": _in_strings(items, change)}
     return change(dict(schema)) if schema.get("type") == "string" else dict(schema)
 
 

@@ -1,10 +1,7 @@
 """What the contract says of each route and cannot be derived from the code: one entry a route."""
 
-import enum
 from collections.abc import Mapping
-from typing import Final, Literal
-
-import msgspec
+from typing import Final
 
 from engine.core.clearing_lines import FileKind
 from engine.core.ids import IdKind
@@ -12,7 +9,14 @@ from engine.core.refusals import Refusal
 from engine.formats import bank_file_formats
 from engine.web import docs
 from engine.web.field_notes import FILE_NAME_PATTERN, id_pattern
-from engine.web.lists import LIMIT_DEFAULT, LIMIT_MAX
+from engine.web.operation import BUSINESS_DATE, PAGE, Operation, Parameter, Tag, object_schema, text_schema
+from engine.web.operations_agencies import AGENCY_OPERATIONS
+from engine.web.operations_corrections import CORRECTION_OPERATIONS
+from engine.web.operations_cycles import CYCLE_OPERATIONS
+from engine.web.operations_participants import APPROVAL_OPERATIONS, PARTICIPANT_OPERATIONS
+from engine.web.operations_reconciliation import RECONCILIATION_OPERATIONS
+from engine.web.operations_returns import RETURN_OPERATIONS
+from engine.web.operations_statements import STATEMENT_OPERATIONS
 from engine.web.wire import (
     STATUS_NAMES,
     CancelRequest,
@@ -32,65 +36,21 @@ from engine.web.wire import (
     RefundView,
 )
 
-Schema = Mapping[str, object]
-
-
-class Tag(enum.StrEnum):
-    """Who a route is for."""
-
-    PAYMENTS = "payments"
-    CARDS = "cards"
-    CLEARING = "clearing"
-    SANDBOX = "sandbox"
-    OPEN = "open"
-
-
-class Parameter(msgspec.Struct, frozen=True, kw_only=True):
-    """One parameter of the path or the query."""
-
-    name: str
-    text: str
-    schema: Schema
-    place: Literal["path", "query"] = "query"
-
-
-class Operation(msgspec.Struct, frozen=True, kw_only=True):
-    """One route: what comes in, what goes out, and what it refuses beside what every such route refuses.
-
-    `response` is a struct, a schema where there is no struct, or None for a body that is no JSON.
-    """
-
-    tag: Tag
-    summary: str = ""  # where the first line of the handler's docstring does not serve as one
-    text: str = ""
-    parameters: tuple[Parameter, ...] = ()
-    request: type[msgspec.Struct] | None = None
-    status: int = 200
-    response: type[msgspec.Struct] | Schema | None = None
-    media_types: tuple[str, ...] = ("application/json",)
-    is_file: bool = False  # answers ranges and conditional requests
-    statuses: Mapping[int, str] = {}  # further answers without a problem document
-    refusals: tuple[Refusal, ...] = ()
-
-
-def _object(**properties: Schema) -> Schema:
-    return {"type": "object", "properties": properties, "required": list(properties)}
-
-
-def _texts(*values: str) -> Schema:
-    return {"type": "string", "enum": list(values)} if values else {"type": "string"}
-
-
-HEALTH: Final = _object(status=_texts("alive"))
-READINESS: Final = _object(
-    status=_texts("ready", "not_ready"),
-    failing={"type": "array", "items": _texts("lanes", "clock", "partitions", "database")},
+HEALTH: Final = object_schema(status=text_schema("alive"))
+READINESS: Final = object_schema(
+    status=text_schema("ready", "not_ready"),
+    failing={"type": "array", "items": text_schema("lanes", "clock", "partitions", "database")},
 )
-KEY_SET: Final = _object(
+KEY_SET: Final = object_schema(
     keys={
         "type": "array",
-        "items": _object(
-            kty=_texts("OKP"), crv=_texts("Ed25519"), use=_texts("sig"), alg=_texts("EdDSA"), kid=_texts(), x=_texts()
+        "items": object_schema(
+            kty=text_schema("OKP"),
+            crv=text_schema("Ed25519"),
+            use=text_schema("sig"),
+            alg=text_schema("EdDSA"),
+            kid=text_schema(),
+            x=text_schema(),
         ),
     }
 )
@@ -113,19 +73,6 @@ FILE_NAME: Final = Parameter(
     schema={"type": "string", "pattern": FILE_NAME_PATTERN},
     place="path",
 )
-PAGE: Final = (
-    Parameter(
-        name="limit",
-        text="How many items at most.",
-        schema={"type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_DEFAULT},
-    ),
-    Parameter(name="cursor", text="`next_cursor` of the page before.", schema=_texts()),
-)
-BUSINESS_DATE: Final = Parameter(
-    name="business_date",
-    text="Only this business date.",
-    schema={"type": "string", "format": "date"},
-)
 
 MERCHANT: Final = (Refusal.NOT_FOUND,)  # of every other caller
 _OWN_PAYMENT: Final = (*MERCHANT, Refusal.PAYMENT_NOT_FOUND)
@@ -137,6 +84,9 @@ _PAYING: Final = (
     Refusal.ORDER_ALREADY_PAID,
     Refusal.ORDER_NUMBER_USED,
     Refusal.ORDER_CANCELLED,
+    Refusal.BILL_ALREADY_PAID,
+    Refusal.BILL_EXPIRED,
+    Refusal.AMOUNT_MISMATCH,
     Refusal.PAY_CODE_MALFORMED,
     Refusal.PAY_CODE_FOREIGN,
     Refusal.PAY_CODE_WRONG,
@@ -146,6 +96,7 @@ _PAYING: Final = (
     Refusal.CARD_REPORTED_LOST,
     Refusal.CARD_NOT_USABLE,
     Refusal.PAYMENT_NOT_ENABLED,
+    Refusal.RELATIVE_NOT_LINKED,
     Refusal.TOO_MANY_ATTEMPTS,
     Refusal.INSUFFICIENT_FUNDS,
 )
@@ -165,8 +116,8 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         tag=Tag.PAYMENTS,
         summary="Payments",
         parameters=(
-            Parameter(name="order_no", text="Only this order.", schema=_texts()),
-            Parameter(name="status", text="Only this state.", schema=_texts(*STATUS_NAMES.values())),
+            Parameter(name="order_no", text="Only this order.", schema=text_schema()),
+            Parameter(name="status", text="Only this state.", schema=text_schema(*STATUS_NAMES.values())),
             BUSINESS_DATE,
             *PAGE,
         ),
@@ -251,9 +202,9 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         text="For banks.",
         parameters=(
             BUSINESS_DATE,
-            Parameter(name="cycle", text="Only this cycle, such as `20261124-01`.", schema=_texts()),
-            Parameter(name="kind", text="Only this kind.", schema=_texts(*(kind.value for kind in FileKind))),
-            Parameter(name="form", text="Only this form.", schema=_texts(*bank_file_formats())),
+            Parameter(name="cycle", text="Only this cycle, such as `20261124-01`.", schema=text_schema()),
+            Parameter(name="kind", text="Only this kind.", schema=text_schema(*(kind.value for kind in FileKind))),
+            Parameter(name="form", text="Only this form.", schema=text_schema(*bank_file_formats())),
             *PAGE,
         ),
         response=ManifestList,
@@ -264,7 +215,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         summary="One clearing file",
         text="For banks: check it against its manifest.",
         parameters=(FILE_NAME,),
-        media_types=("text/plain",),
+        media_types=("text/plain", "application/xml"),
         is_file=True,
         refusals=(Refusal.NOT_FOUND, Refusal.CLEARING_FILE_NOT_READY),
     ),
@@ -276,6 +227,14 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         response=PositionList,
         refusals=(Refusal.NOT_FOUND,),
     ),
+    **CYCLE_OPERATIONS,
+    **RECONCILIATION_OPERATIONS,
+    **RETURN_OPERATIONS,
+    **CORRECTION_OPERATIONS,
+    **AGENCY_OPERATIONS,
+    **PARTICIPANT_OPERATIONS,
+    **APPROVAL_OPERATIONS,
+    **STATEMENT_OPERATIONS,
     ("GET", "/v1/keys"): Operation(tag=Tag.OPEN, summary="The engine's public keys", response=KEY_SET),
     ("GET", "/healthz"): Operation(tag=Tag.OPEN, summary="Whether the process answers", response=HEALTH),
     ("GET", "/readyz"): Operation(
@@ -290,14 +249,18 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         tag=Tag.OPEN,
         summary="The guide",
         parameters=(
-            Parameter(name="lang", text="Language; else `Accept-Language` decides.", schema=_texts(*docs.LANGUAGES)),
+            Parameter(
+                name="lang", text="Language; else `Accept-Language` decides.", schema=text_schema(*docs.LANGUAGES)
+            ),
         ),
         media_types=("text/html",),
     ),
     ("GET", "/docs/{file}"): Operation(
         tag=Tag.OPEN,
         summary="A file of the guide",
-        parameters=(Parameter(name="file", text="Name of a file.", schema=_texts(*sorted(docs.FILES)), place="path"),),
+        parameters=(
+            Parameter(name="file", text="Name of a file.", schema=text_schema(*sorted(docs.FILES)), place="path"),
+        ),
         media_types=tuple(sorted({file.content_type for file in docs.FILES.values()})),
         refusals=(Refusal.NOT_FOUND,),
     ),
@@ -307,7 +270,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
             Parameter(
                 name="slug",
                 text="A problem's `code`.",
-                schema=_texts(*sorted(refusal.slug for refusal in Refusal)),
+                schema=text_schema(*sorted(refusal.slug for refusal in Refusal)),
                 place="path",
             ),
         ),
@@ -319,8 +282,8 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         summary="Picture of a payment code",
         parameters=(
             CARD_ID,
-            Parameter(name="extension", text="Kind of picture.", schema=_texts("png", "svg"), place="path"),
-            Parameter(name="as", text="Kind of code.", schema={**_texts("qr", "code128"), "default": "qr"}),
+            Parameter(name="extension", text="Kind of picture.", schema=text_schema("png", "svg"), place="path"),
+            Parameter(name="as", text="Kind of code.", schema={**text_schema("qr", "code128"), "default": "qr"}),
         ),
         media_types=("image/png", "image/svg+xml"),
         refusals=(Refusal.NOT_FOUND,),

@@ -24,6 +24,7 @@ from engine.core.refusals import Refusal
 from engine.core.scenarios import BY_NAME
 from engine.flows.authorize_payment import PaymentWish, authorize_command
 from engine.ledger.queue import Outcome
+from engine.store.return_reads import Returns
 from engine.web.body import Refused, read_body, refuse_field
 from engine.web.boundary import (
     ARRIVED_S,
@@ -76,6 +77,8 @@ async def post_payment(request: web.Request) -> web.Response:
     scenario = BY_NAME[wished.scenario]
     if wished.hold_s is not None and wished.hold_s > scenario.hold_s_max:
         raise refuse_field("/hold_s", f"at most {scenario.hold_s_max} for {scenario.name}")
+    if wished.bill_no is not None and not wished.capture:
+        raise refuse_field("/capture", "a bill is paid at once")
     key = idempotency_key(request)
     now_s = node.clock.steady_s()
     if node.wrong_codes.are_too_many(merchant, wished.terminal_id, now_s=now_s):
@@ -89,6 +92,7 @@ async def post_payment(request: web.Request) -> web.Response:
         capture=wished.capture,
         hold_s=wished.hold_s,
         description=wished.description,
+        bill_no=wished.bill_no,
     )
     command = authorize_command(
         wish,
@@ -272,10 +276,12 @@ def _refund_body(answer: Answer) -> bytes:
 
 async def _views(node: Node, payments: list[Payment]) -> list[PaymentView]:
     control = (await node.reads.business_now()).control
+    published = [one.id for one in payments if one.cycle is not None and one.cycle <= control.published_cycle]
+    returned = await Returns(node.pool).returned_payments(published) if published else set()
     return [
         payment_view(
             payment,
-            clearing=clearing_of(payment.cycle, control) if payment.cycle is not None else Clearing.UNCLEARED,
+            clearing=Clearing.RETURNED if payment.id in returned else clearing_of(payment.cycle, control),
             next_cutoff_at=control.cutoff_at,
         )
         for payment in payments

@@ -95,6 +95,23 @@ PROBLEMS: Final[dict[Refusal, Problem]] = {
     Refusal.ORDER_ALREADY_PAID: Problem(409, "订单已支付,请勿重复支付", "The order is paid already", *_QUERY),
     Refusal.ORDER_NUMBER_USED: Problem(409, "商户订单号已使用", "The number was used before", *_NEW_ORDER),
     Refusal.ORDER_CANCELLED: Problem(409, "订单已取消", "The order was cancelled", *_NEW_ORDER),
+    Refusal.BILL_ALREADY_PAID: Problem(
+        409,
+        "账单已支付",
+        "The bill is paid already",
+        "请勿重复缴费;如已全额退款,请由征收机构重新开单",
+        "It is not paid again; once all of it was given back, the agency has to send another bill.",
+    ),
+    Refusal.BILL_EXPIRED: Problem(
+        410, "已过缴费期限", "The bill's deadline has passed", "请联系征收机构", "Ask the agency that has billed it."
+    ),
+    Refusal.AMOUNT_MISMATCH: Problem(
+        422,
+        "金额与账单不符",
+        "The amount is not that of the bill",
+        "请按账单金额一次付清",
+        "Pay exactly what is billed, at once, under a new key.",
+    ),
     Refusal.PAY_CODE_MALFORMED: Problem(422, "付款码无法识别,请重新扫码", "The payment code cannot be read", *_RESCAN),
     Refusal.PAY_CODE_FOREIGN: Problem(
         422, "这不是电子社保卡付款码", "This is not a code of the electronic social security card", *_RESCAN
@@ -109,6 +126,13 @@ PROBLEMS: Final[dict[Refusal, Problem]] = {
     Refusal.CARD_NOT_USABLE: Problem(403, "社保卡状态异常", "The card cannot be used", *_NOTHING),
     Refusal.PAYMENT_NOT_ENABLED: Problem(
         403, "尚未开通缴费结算功能", "Payment is not enabled for this card", *_NOTHING
+    ),
+    Refusal.RELATIVE_NOT_LINKED: Problem(
+        403,
+        "未绑定亲属关系",
+        "The bill is another person's, and the payer is not linked as a relative",
+        "请由账单所属人本人缴费",
+        "Let the person pay whom the bill names.",
     ),
     Refusal.TOO_MANY_ATTEMPTS: Problem(429, "操作过于频繁", "Too many attempts", *_WAIT, True, 60),
     Refusal.INSUFFICIENT_FUNDS: Problem(
@@ -128,8 +152,115 @@ PROBLEMS: Final[dict[Refusal, Problem]] = {
         422, "退款金额超过可退金额", "The refund exceeds what can be refunded", *_FIX
     ),
     Refusal.REFUND_WINDOW_CLOSED: Problem(422, "超过退款期限", "The time for refunds is over", *_NOTHING),
+    Refusal.SCOPE_NOT_AUTHORIZED: Problem(
+        403,
+        "权限不足",
+        "The operator's role does not allow this",
+        "请由有相应权限的运营人员办理",
+        "Let an operator do it whose role allows it.",
+    ),
+    Refusal.REGION_NOT_PERMITTED: Problem(
+        403,
+        "超出辖区",
+        "It lies outside the operator's region",
+        "请由所辖地区的运营人员办理",
+        "Let an operator of that region do it.",
+    ),
+    Refusal.PARTICIPANT_EXISTS: Problem(
+        409,
+        "该参与方已登记",
+        "Such a participant takes part already",
+        "请先查询已登记的参与方",
+        "Fetch the participant that has this code.",
+    ),
+    Refusal.PARTICIPANT_STATE_CONFLICT: Problem(
+        409,
+        "参与方状态已变化或不允许该操作",
+        "The participant is not as it would have to be for this",
+        "请查询参与方当前状态后重新申请",
+        "Fetch the participant, and ask again for what is still wanted.",
+    ),
+    Refusal.APPROVAL_EXPIRED: Problem(
+        410, "复核申请已过期", "The time for deciding is over", "请重新提交申请", "Ask for it again."
+    ),
+    Refusal.APPROVAL_DECIDED: Problem(
+        409,
+        "该申请已被处理",
+        "It was decided already",
+        "请查询该申请的处理结果",
+        "Fetch the approval to see what was decided, and by whom.",
+    ),
+    Refusal.APPROVAL_REQUIRED: Problem(
+        403,
+        "需双人复核",
+        "Another operator has to approve it",
+        "请由申请人以外的运营人员复核",
+        "Let an operator approve it who did not ask for it.",
+    ),
+    Refusal.BILL_NUMBER_USED: Problem(
+        409, "账单号已使用", "The bill number was used before", "请使用新的账单号", "Send the bill under a new number."
+    ),
+    Refusal.DISBURSEMENT_DUPLICATE: Problem(
+        409,
+        "重复发放:同一人同一待遇同一期间已发放或待发放",
+        "The same benefit of the same person, month and fund is in a batch already",
+        "请删除 errors 所列各行后重新提交",
+        "Leave out the lines that `errors` names; nothing of the batch was used.",
+    ),
+    Refusal.DISBURSEMENT_STATE_CONFLICT: Problem(
+        409,
+        "发放批次或明细当前状态不允许该操作",
+        "The batch or the line is not as it would have to be for this",
+        "请查询发放批次当前状态",
+        "Fetch the disbursement to see its state.",
+    ),
     Refusal.CLEARING_FILE_NOT_READY: Problem(
         409, "清算文件未生成", "The clearing file is not published yet", *_WAIT, True, 60
+    ),
+    Refusal.FILE_DUPLICATE: Problem(
+        409,
+        "文件重复:该文件标识已用于其他内容",
+        "The file id was used for another file",
+        "请使用新的文件标识",
+        "Send other content under a new file id; the same bytes under the same id are answered as they were first.",
+    ),
+    Refusal.FILE_MALFORMED: Problem(
+        422,
+        "文件格式错误",
+        "The file cannot be accepted as it is",
+        "请按 errors 所列行号与字段修正后重新发送",
+        "Correct the lines and fields that `errors` names; nothing of the file was used.",
+    ),
+    Refusal.CONTROL_TOTAL_MISMATCH: Problem(
+        422,
+        "控制总额不符",
+        "The file's count or totals are not those of its lines",
+        "请核对文件笔数、金额合计与校验合计",
+        "Compare the count, the totals and the hash total with the lines; nothing of the file was used.",
+    ),
+    Refusal.FILE_ACKNOWLEDGED: Problem(
+        409,
+        "该文件已回执,不可更改",
+        "The file is acknowledged, and that is final",
+        "如有未能入账的明细,请发送退回文件",
+        "Items that could not be booked are given back in a file of returns.",
+    ),
+    Refusal.SETTLEMENT_NOT_INSTRUCTED: Problem(
+        409,
+        "该场次没有待答复的结算指令",
+        "No instruction of this cycle waits for an answer",
+        "请查询场次状态,失败的场次并入下一工作日的结算指令",
+        "Fetch the cycle: one that failed joins the next working day's instruction.",
+    ),
+    Refusal.SETTLEMENT_REFERENCE_USED: Problem(
+        409, "结算回执号已使用", "The reference was used for another answer", *_FIX
+    ),
+    Refusal.SETTLEMENT_FINAL: Problem(
+        409,
+        "该场次已结算,不可更改",
+        "The cycle is settled, and that is final",
+        "如需更正,请在当前场次做反向记账",
+        "What was wrong is corrected by opposite postings in the open cycle.",
     ),
     Refusal.OVERLOADED: Problem(503, "系统繁忙,请稍后重试,请勿重复付款", "The engine is busy", *_LATER, True, 1),
     Refusal.STORE_UNAVAILABLE: Problem(

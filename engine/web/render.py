@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import Final
 
 import msgspec
+from msgspec import UNSET
 
 from engine.core.answers import Answer, CancelOutcome, CardState, Clearing
 from engine.core.calendar import cycle_text
@@ -73,6 +74,7 @@ def payment_view(payment: Payment, *, clearing: Clearing, next_cutoff_at: dateti
         cashier_text=_cashier_text(payment),
         description=payment.description,
         declined_code=Refusal(payment.refusal).slug if payment.refusal is not None else None,
+        bill_no=payment.bill_no if payment.bill_no is not None else UNSET,
     )
 
 

@@ -12,6 +12,7 @@ from engine.core.scenarios import SCENARIOS
 
 Amount = Annotated[int, Meta(ge=AMOUNT_FEN_MIN, le=AMOUNT_FEN_MAX, description="fen")]
 OrderNo = Annotated[str, Meta(pattern=r"^[0-9A-Za-z_-]{1,64}\Z")]
+BillNo = Annotated[str, Meta(pattern=r"^[0-9A-Za-z_-]{1,64}\Z")]
 TerminalId = Annotated[str, Meta(pattern=r"^[0-9A-Za-z_.:-]{1,32}\Z")]
 # Any text but control characters: a NUL cannot be stored, and a line break would end a line of a bank's file.
 Text = Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f]*\Z", max_length=200)]
@@ -31,6 +32,7 @@ class PaymentRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     capture: bool = True
     hold_s: HoldSeconds | None = None
     description: Text | None = None
+    bill_no: BillNo | None = None
 
 
 class CaptureRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -98,12 +100,13 @@ class PaymentView(msgspec.Struct, frozen=True, kw_only=True):
     business_date: date
     cycle: str | None
     next_cutoff: datetime
-    clearing_status: Literal["uncleared", "batched", "published"]
+    clearing_status: Literal["uncleared", "batched", "published", "settled", "returned"]
     expires_at: datetime | None
     created_at: datetime
     cashier_text: CashierText
     description: str | None
     declined_code: str | None
+    bill_no: str | UnsetType = UNSET
 
 
 class RefundView(msgspec.Struct, frozen=True, kw_only=True):
@@ -176,11 +179,12 @@ class ManifestView(msgspec.Struct, frozen=True, kw_only=True):
     """What a bank checks a clearing file against."""
 
     name: str
-    kind: Literal["COLLECT", "CREDIT", "NET"]
-    form: Literal["flat"]
+    kind: Literal["COLLECT", "CREDIT", "NET", "ADVICE"]
+    form: Literal["flat", "xml"]
     version: int
     business_date: date
     cycle: str
+    first_cycle: str
     count: int
     totals: FileTotals
     size: int
@@ -192,7 +196,7 @@ class ManifestView(msgspec.Struct, frozen=True, kw_only=True):
     replaces: str | None
     replaced_by: str | None
     published_at: datetime
-    status: Literal["published"]
+    status: Literal["published", "acknowledged", "part", "rejected"]
 
 
 class ManifestList(msgspec.Struct, frozen=True, kw_only=True):

@@ -58,7 +58,8 @@ async def test_pulled_files_are_kept_as_they_are_with_their_manifests(
     folder = tmp_path / "bank" / "inbox"
     async with EngineClient(str(city.base_url), credentials("bank-2")) as client:
         pulled = await pull_files(client, folder)
-        assert len(pulled) == 6
+        assert {manifest.form for manifest in pulled} == {"flat", "xml"}
+        assert len([manifest for manifest in pulled if manifest.form == "flat"]) == 6
         names = {manifest.name for manifest in pulled}
         assert {path.name for path in folder.iterdir()} == names | {f"{name}.json" for name in names}
         for manifest in pulled:
@@ -67,17 +68,18 @@ async def test_pulled_files_are_kept_as_they_are_with_their_manifests(
             kept = msgspec.json.decode((folder / f"{manifest.name}.json").read_bytes(), type=ManifestView)
             assert kept == manifest
         assert await pull_files(client, folder) == pulled  # again, over what is there
-        assert len(await pull_files(client, None, cycle=cycle_text(cycle), kind="NET")) == 1
+        assert len(await pull_files(client, None, cycle=cycle_text(cycle), kind="NET", form="flat")) == 1
 
 
 async def test_banks_own_key_signs_its_pull(city: Api, cycle: CycleNumber) -> None:
     async with EngineClient(str(city.base_url), credentials("bank-0-ed25519")) as client:
-        assert len(await pull_files(client, None, cycle=cycle_text(cycle))) == 3
+        assert len(await pull_files(client, None, cycle=cycle_text(cycle), form="flat")) == 3
 
 
 async def test_more_files_than_a_page_holds_are_all_pulled(city: Api, cycle: CycleNumber) -> None:
     async with EngineClient(str(city.base_url), credentials("bank-1")) as client:
-        assert len([manifest async for manifest in client.clearing_files(limit="1")]) == 6
+        one_by_one = [manifest async for manifest in client.clearing_files(limit="1")]
+        assert one_by_one == [manifest async for manifest in client.clearing_files()]
 
 
 async def test_who_is_no_bank_pulls_nothing(city: Api, cycle: CycleNumber) -> None:
@@ -121,7 +123,7 @@ async def test_genuine_file_of_another_cycle_is_rejected(
     city: Api, cycle: CycleNumber, relay: Relay, tmp_path: Path
 ) -> None:
     async with EngineClient(str(city.base_url), credentials("bank-2")) as client:
-        today, earlier = [manifest async for manifest in client.clearing_files(kind="COLLECT")]
+        today, earlier = [manifest async for manifest in client.clearing_files(kind="COLLECT", form="flat")]
         content = (await client.download(earlier)).content
     passed_off = msgspec.structs.replace(
         earlier, name=today.name, cycle=today.cycle, business_date=today.business_date, published_at=today.published_at
@@ -139,28 +141,30 @@ async def test_genuine_file_of_another_cycle_is_rejected(
     assert not (tmp_path / "inbox").exists()
 
 
+@pytest.mark.parametrize("form", ["flat", "xml"])
 @pytest.mark.parametrize(
     "damage",
     [
         lambda content: content[:-1],
         lambda content: content + b"\n",
         lambda content: content[:0],
-        lambda content: content.replace(b"|1|", b"|2|", 1),
+        lambda content: content.replace(b"1", b"2", 1),
         lambda content: content[:-2] + bytes([content[-2] ^ 1]) + content[-1:],
     ],
 )
 async def test_content_that_was_changed_is_rejected(
-    cycle: CycleNumber, relay: Relay, tmp_path: Path, damage: Callable[[bytes], bytes]
+    cycle: CycleNumber, relay: Relay, tmp_path: Path, damage: Callable[[bytes], bytes], form: str
 ) -> None:
+    filters = {"cycle": cycle_text(cycle), "kind": "COLLECT", "form": form}
     relay.change = lambda path, answer: (
         Answer(200, damage(answer.body), "text/plain") if path.startswith("/v1/clearing/files/") else answer
     )
     async with EngineClient(relay.url, credentials("bank-2")) as client:
-        (manifest,) = [found async for found in client.clearing_files(cycle=cycle_text(cycle), kind="COLLECT")]
+        (manifest,) = [found async for found in client.clearing_files(**filters)]
         with pytest.raises(ValueError, match="not what its manifest promises"):
             await client.download(manifest)
         with pytest.raises(FileRejected):
-            await pull_files(client, tmp_path / "inbox", cycle=cycle_text(cycle), kind="COLLECT")
+            await pull_files(client, tmp_path / "inbox", **filters)
     assert not (tmp_path / "inbox").exists()
 
 
@@ -175,24 +179,32 @@ def signed_anew(manifest: ManifestView, content: bytes) -> Download:
 
 
 @pytest.mark.parametrize(
-    "damage",
+    ("form", "damage"),
     [
-        lambda lines: [lines[0], *lines[2:]],
-        lambda lines: [lines[0], lines[2], lines[1], *lines[3:]],
-        lambda lines: [lines[0], lines[1].replace(b"|70", b"|71"), *lines[2:]],
-        lambda lines: lines[:-1],
-        lambda lines: [*lines, lines[1]],
-        lambda lines: lines[1:],
-        lambda lines: [lines[0].replace(b"COLLECT", b"CREDIT"), *lines[1:]],
+        ("flat", lambda lines: [lines[0], *lines[2:]]),
+        ("flat", lambda lines: [lines[0], lines[2], lines[1], *lines[3:]]),
+        ("flat", lambda lines: [lines[0], lines[1].replace(b"|70", b"|71"), *lines[2:]]),
+        ("flat", lambda lines: lines[:-1]),
+        ("flat", lambda lines: [*lines, lines[1]]),
+        ("flat", lambda lines: lines[1:]),
+        ("flat", lambda lines: [lines[0].replace(b"COLLECT", b"CREDIT"), *lines[1:]]),
+        ("xml", lambda lines: [*lines[:5], *lines[6:]]),
+        ("xml", lambda lines: [*lines[:6], lines[5], *lines[6:]]),
+        ("xml", lambda lines: [*lines[:5], lines[5].replace(b">7.0", b">7.1"), *lines[6:]]),
+        ("xml", lambda lines: lines[:-1]),
+        ("xml", lambda lines: [*lines, lines[5]]),
+        ("xml", lambda lines: [*lines[:2], *lines[3:]]),
     ],
 )
 async def test_file_that_does_not_add_up_is_rejected_though_its_signature_holds(
-    city: Api, cycle: CycleNumber, damage: Callable[[list[bytes]], list[bytes]]
+    city: Api, cycle: CycleNumber, form: str, damage: Callable[[list[bytes]], list[bytes]]
 ) -> None:
+    filters = {"cycle": cycle_text(cycle), "kind": "COLLECT", "form": form}
     async with EngineClient(str(city.base_url), credentials("bank-2")) as client:
-        (manifest,) = [found async for found in client.clearing_files(cycle=cycle_text(cycle), kind="COLLECT")]
+        (manifest,) = [found async for found in client.clearing_files(**filters)]
         content = (await client.download(manifest)).content
     check_file(signed_anew(manifest, content), KEYS)
     lines = content.splitlines(keepends=True)
+    assert damage(list(lines)) != lines
     with pytest.raises(FileRejected, match=r" line \d+, "):
         check_file(signed_anew(manifest, b"".join(damage(lines))), KEYS)

@@ -196,6 +196,7 @@ def an_authorize(
     scenario: int = PHARMACY.number,
     terminal_id: str = TERMINAL,
     description: str | None = None,
+    bill_no: str | None = None,
     insured: int = 0,
 ) -> Authorize:
     """A payment by a new code for a new order; *insured* fen of it are the pooled fund's."""
@@ -216,6 +217,7 @@ def an_authorize(
         capture=capture,
         hold_s=hold_s,
         description=description,
+        bill_no=bill_no,
         fund_shares=(FundShare(FUND, 310100, insured),) if insured else (),
     )
 

@@ -11,17 +11,36 @@ from engine.core.accounts import (
     AccountKind,
     account_kind,
     account_text,
+    agency_payable,
     bank_payable,
     bank_receivable,
+    benefit_payable,
+    card_receivable,
     fund_pay_type_of,
     merchant_payable,
     opening,
     owner_of,
+    parse_account,
     personal_account,
     pool_fund,
     pooling_area,
+    settlement,
+    suspense_long,
+    suspense_short,
+    write_off,
 )
-from engine.core.ids import REGION_MAX, SHARD_COUNT, BankId, CardId, IdKind, MerchantId, make_id, region_of, shard_of
+from engine.core.ids import (
+    REGION_MAX,
+    SHARD_COUNT,
+    AgencyId,
+    BankId,
+    CardId,
+    IdKind,
+    MerchantId,
+    make_id,
+    region_of,
+    shard_of,
+)
 
 REGIONS = st.integers(0, REGION_MAX)
 PAY_TYPES = st.integers(0, 999_999)
@@ -43,14 +62,22 @@ OWNED: list[tuple[Callable[[bytes], AccountId], IdKind, AccountKind]] = [
     (lambda owner: bank_receivable(BankId(owner)), IdKind.BANK, AccountKind.BANK_RECEIVABLE),
     (lambda owner: bank_payable(BankId(owner)), IdKind.BANK, AccountKind.BANK_PAYABLE),
     (lambda owner: merchant_payable(MerchantId(owner)), IdKind.MERCHANT, AccountKind.MERCHANT_PAYABLE),
+    (lambda owner: card_receivable(CardId(owner)), IdKind.CARD, AccountKind.CARD_RECEIVABLE),
+    (lambda owner: agency_payable(AgencyId(owner)), IdKind.AGENCY, AccountKind.AGENCY_PAYABLE),
+    (lambda owner: settlement(BankId(owner)), IdKind.BANK, AccountKind.SETTLEMENT),
+    (lambda owner: suspense_long(BankId(owner)), IdKind.BANK, AccountKind.SUSPENSE_LONG),
+    (lambda owner: suspense_short(BankId(owner)), IdKind.BANK, AccountKind.SUSPENSE_SHORT),
+    (lambda owner: write_off(BankId(owner)), IdKind.BANK, AccountKind.WRITE_OFF),
 ]
 ACCOUNTS = st.one_of(
     *(ids(kind).map(make) for make, kind, _ in OWNED),
     st.builds(pool_fund, REGIONS, PAY_TYPES),
+    st.builds(benefit_payable, REGIONS, PAY_TYPES),
     st.builds(opening, REGIONS),
 )
 MERCHANT = MerchantId(make_id(IdKind.MERCHANT, at_ms=0, shard=0, region=110101, entropy=0))
 BANK = BankId(make_id(IdKind.BANK, at_ms=0, shard=0, region=110000, entropy=0))
+AGENCY = AgencyId(make_id(IdKind.AGENCY, at_ms=0, shard=0, region=110101, entropy=0))
 CARD = CardId(make_id(IdKind.CARD, at_ms=0, shard=0, region=110101, entropy=0))
 
 
@@ -69,6 +96,29 @@ def test_account_knows_its_owner(
 @given(one=ACCOUNTS, other=ACCOUNTS)
 def test_accounts_that_read_alike_are_one(one: AccountId, other: AccountId) -> None:
     assert (one == other) == (account_text(one) == account_text(other))
+
+
+@given(account=ACCOUNTS)
+def test_account_that_is_written_can_be_read(account: AccountId) -> None:
+    assert parse_account(account_text(account)) == account
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "fund:110100",
+        "fund:110100:01",
+        "fund:1101000:310100",
+        "bank:mer_0000000000001hnrag00000000:payable",
+        "bank:x:payable",
+        "merchant:mer_0000000000001hnrag00000000:payable ",
+        "opening:١١٠١٠٠",
+    ],
+)
+def test_what_is_no_account_is_not_read(text: str) -> None:
+    with pytest.raises(ValueError, match="not an"):
+        parse_account(text)
 
 
 @given(bank=ids(IdKind.BANK))
@@ -112,6 +162,13 @@ def test_fund_and_opening_account_have_no_owner(account: AccountId) -> None:
         (bank_payable(BANK), "bank:bank_0000000000002hnpr000000000:payable"),
         (merchant_payable(MERCHANT), "merchant:mer_0000000000001hnrag00000000:payable"),
         (opening(110100), "opening:110100"),
+        (card_receivable(CARD), "receivable:card_00000000000021nrag00000000"),
+        (agency_payable(AGENCY), "agency:agc_0000000000003hnrag00000000:payable"),
+        (benefit_payable(110100, 510100), "benefit:110100:510100:payable"),
+        (settlement(BANK), "settlement:bank_0000000000002hnpr000000000"),
+        (suspense_long(BANK), "suspense:long:bank_0000000000002hnpr000000000"),
+        (suspense_short(BANK), "suspense:short:bank_0000000000002hnpr000000000"),
+        (write_off(BANK), "write_off:bank_0000000000002hnpr000000000"),
     ],
 )
 def test_account_is_written_with_its_owner(account: AccountId, text: str) -> None:

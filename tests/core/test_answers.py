@@ -117,6 +117,24 @@ REMEMBERED = {
         (CARD.hex(),),
         Answer(version=1, card=CardState(CARD, CardStatus.LOST, IssueLevel.PAYMENT, AT)),
     ),
+    # From the second version on a payment may pay a bill, and a booking tells its cycle.
+    "captured.v2": Remembered(
+        AUTHORIZE_FACTS,
+        Answer(version=2, payment=CAPTURED, clearing=Clearing.UNCLEARED, next_cutoff_at=CUT_OVER),
+    ),
+    "billed.v2": Remembered(
+        (*AUTHORIZE_FACTS, "B-2026-1"),
+        Answer(version=2, payment=msgspec.structs.replace(CAPTURED, bill_no="B-2026-1"), next_cutoff_at=CUT_OVER),
+    ),
+    "refused.v2": Remembered(
+        (*AUTHORIZE_FACTS, "B-2026-1"),
+        Answer(version=2, refusal="bill_expired", field="bill_no", trace_id="4bf92f3577b34da6a3ce929d0e0e4736"),
+    ),
+    "refunded.v2": Remembered(
+        (CAPTURED.id.hex(), "R-1", 10_000, "药品缺货"),
+        Answer(version=2, payment=REFUNDED, clearing=Clearing.PUBLISHED, next_cutoff_at=CUT_OVER, refund=REFUND),
+    ),
+    "booked.v2": Remembered((CAPTURED.id.hex(), 4, "019ab1c2>019ab1c3:100"), Answer(version=2, booked_in=CYCLE)),
 }
 
 

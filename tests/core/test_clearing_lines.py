@@ -17,8 +17,10 @@ from engine.core.accounts import (
 )
 from engine.core.calendar import CycleNumber
 from engine.core.clearing import AccountNotRouted, Movement, net_positions
-from engine.core.clearing_lines import ClearedPosting, ClearingItem, ItemType, LineMaker, net_items
+from engine.core.clearing_lines import ClearingItem, ItemType, net_items
 from engine.core.ids import BankId, CardId, IdKind, MerchantId, PaymentId, RefundId, id_text, make_id
+from engine.core.line_columns import ClearedPostings, columns_of
+from engine.core.line_maker import LineMaker
 
 AT = datetime(2026, 11, 24, 5, 30, 0, 123_456, tzinfo=UTC)
 CYCLE = CycleNumber(2026112401)
@@ -42,14 +44,28 @@ ROUTES = {
 }
 
 
-def _posting(
-    debit: AccountId, credit: AccountId, *, refund: RefundId | None = None, payer: CardId = CARD
-) -> ClearedPosting:
-    return ClearedPosting(1, 2, 3, PAYMENT, debit, credit, 500, "A-1", payer, AT, refund)
+def _postings(*moved: tuple[AccountId, AccountId, RefundId | None, CardId]) -> ClearedPostings:
+    """One posting each: debit, credit, refund, payer."""
+    debits, credits_, refunds, payers = zip(*moved, strict=True)
+    count = len(moved)
+    return ClearedPostings(
+        lane=1,
+        seqs=[2] * count,
+        ns=range(3, 3 + count),
+        payments=[PAYMENT] * count,
+        debits=debits,
+        credits=credits_,
+        amounts=[500] * count,
+        order_nos=["A-1"] * count,
+        payers=payers,
+        instants=[AT] * count,
+        refunds=refunds,
+    )
 
 
 def _item(debit: AccountId, credit: AccountId, *, refund: RefundId | None = None) -> ClearingItem:
-    return LineMaker(ROUTES, CNAPS).item(_posting(debit, credit, refund=refund))
+    (item,) = LineMaker(ROUTES, CNAPS).lines(_postings((debit, credit, refund, CARD))).items()
+    return item
 
 
 def test_a_bank_cards_part_is_collected_from_the_cards_bank() -> None:
@@ -67,6 +83,7 @@ def test_a_bank_cards_part_is_collected_from_the_cards_bank() -> None:
         occurred_at=AT,
         original_payment_id="",
         remark="",
+        item_id="1.2.3",
     ) == _item(bank_receivable(CARD_BANK), merchant_payable(MERCHANT))
 
 
@@ -110,29 +127,41 @@ def test_each_card_keeps_its_own_token() -> None:
     lines = LineMaker(ROUTES, CNAPS)
     cards = [CardId(_id(IdKind.CARD, n)) for n in range(20, 40)]
     for source in (personal_account, lambda _: bank_receivable(CARD_BANK)):
-        items = [lines.item(_posting(source(card), merchant_payable(MERCHANT), payer=card)) for card in cards]
-        assert [id_text(card) for card in cards] == [item.debit_account for item in items]
+        made = lines.lines(_postings(*((source(card), merchant_payable(MERCHANT), None, card) for card in cards)))
+        assert [id_text(card) for card in cards] == made.debit_account
 
 
 def test_personal_accounts_of_two_regions_may_have_two_banks() -> None:
     elsewhere = CardId(_id(IdKind.CARD, 5, region=120101))
     routes = {**ROUTES, pool_fund(120100, PERSONAL_ACCOUNT_PAY_TYPE): CARD_BANK}
     lines = LineMaker(routes, CNAPS)
-    banks = [
-        lines.item(_posting(personal_account(card), merchant_payable(MERCHANT))).debit_bank
-        for card in (CARD, elsewhere)
-    ]
+    payers = (CARD, elsewhere)
+    postings = _postings(*((personal_account(card), merchant_payable(MERCHANT), None, card) for card in payers))
+    banks = lines.lines(postings).debit_bank
     assert banks == ["102100000002", "102100000001"]
 
 
 def test_a_merchant_without_a_bank_has_no_line() -> None:
     with pytest.raises(AccountNotRouted):
-        LineMaker({}, CNAPS).item(_posting(bank_receivable(CARD_BANK), merchant_payable(MERCHANT)))
+        LineMaker({}, CNAPS).lines(_postings((bank_receivable(CARD_BANK), merchant_payable(MERCHANT), None, CARD)))
 
 
 def test_balances_that_are_brought_in_are_never_a_line() -> None:
     with pytest.raises(AccountNotRouted):
         _item(opening(110100), personal_account(CARD))
+
+
+def test_lines_of_payments_and_refunds_keep_their_order() -> None:
+    paid = (bank_receivable(CARD_BANK), merchant_payable(MERCHANT), None, CARD)
+    given_back = (merchant_payable(MERCHANT), POOL, REFUND, CARD)
+    made = LineMaker(ROUTES, CNAPS).lines(_postings(paid, given_back, paid))
+    items = made.items()
+    assert [item.type for item in items] == [ItemType.PAY, ItemType.REFUND, ItemType.PAY]
+    assert [item.item_id for item in items] == ["1.2.3", "1.2.4", "1.2.5"]
+    assert items[:1] == [_item(*paid[:2])]
+    assert [msgspec.structs.replace(items[1], item_id="1.2.3")] == [_item(*given_back[:2], refund=REFUND)]
+    assert columns_of(items).items() == items
+    assert columns_of([]).count == 0
 
 
 def _net_items(*movements: Movement) -> tuple[ClearingItem, ...]:
@@ -178,5 +207,5 @@ def test_a_bank_that_nets_to_zero_moves_nothing() -> None:
 def test_every_text_of_a_line_is_a_pseudonym_or_a_name_of_ours() -> None:
     item = _item(personal_account(CARD), merchant_payable(MERCHANT))
     texts = [value for value in msgspec.structs.astuple(item) if isinstance(value, str)]
-    known = {id_text(PAYMENT), id_text(MERCHANT), id_text(CARD), "A-1", "PAY", "310200", *CNAPS.values(), ""}
+    known = {id_text(PAYMENT), id_text(MERCHANT), id_text(CARD), "A-1", "PAY", "310200", *CNAPS.values(), "", "1.2.3"}
     assert known.issuperset(texts)

@@ -3,10 +3,12 @@
 import msgspec
 import pytest
 
+from engine.core.accounts import bank_payable, card_receivable
 from engine.core.answers import Answer, Remembered
-from engine.core.commands import AnyCommand, Operation
+from engine.core.commands import AnyCommand, Book, Entry, Operation
 from engine.core.decide import decide, decide_repeat
-from engine.core.ids import IdKind, PaymentId, RefundId
+from engine.core.ids import BankId, CallerId, IdKind, PaymentId, RefundId
+from engine.core.postings import PostingKind
 from engine.core.refusals import Refusal
 from tests.core.books_builders import (
     CARD,
@@ -29,10 +31,18 @@ from tests.core.books_builders import (
 )
 
 PAYMENT = PaymentId(an_id(IdKind.PAYMENT, 77))
+BANK = BankId(an_id(IdKind.BANK, 78))
+BOOK = Book(
+    caller=CallerId(BANK),
+    key="return/1",
+    about=PAYMENT,
+    kind=PostingKind.RETURN,
+    entries=(Entry(card_receivable(CARD), bank_payable(BANK), 100),),
+)
 COMMANDS: dict[Operation, AnyCommand] = {
     command.operation: command
     for command in (
-        an_authorize(),
+        an_authorize(bill_no="B-1"),
         a_capture(PAYMENT, amount=100),
         a_void(PAYMENT),
         a_refund(PAYMENT, amount=100, reason="a reason"),
@@ -41,6 +51,7 @@ COMMANDS: dict[Operation, AnyCommand] = {
         a_reinstatement(),
         an_expire(PAYMENT),
         an_opening(100),
+        BOOK,
     )
 }
 
@@ -55,6 +66,7 @@ FACTS: dict[Operation, list[tuple[str, str, object]]] = {
         ("capture", "capture", False),
         ("hold_s", "hold_s", 901),
         ("description", "description", ""),
+        ("bill_no", "bill_no", "B-2"),
     ],
     Operation.CAPTURE: [("id", "payment", UNKNOWN_PAYMENT), ("amount", "amount", None), ("final", "final", False)],
     Operation.VOID: [("id", "payment", UNKNOWN_PAYMENT)],
@@ -69,6 +81,11 @@ FACTS: dict[Operation, list[tuple[str, str, object]]] = {
     Operation.REINSTATE: [("id", "card", UNKNOWN_CARD)],
     Operation.EXPIRE: [("id", "payment", UNKNOWN_PAYMENT)],
     Operation.OPEN_ACCOUNT: [("id", "card", UNKNOWN_CARD), ("amount", "amount", 101)],
+    Operation.BOOK: [
+        ("about", "about", UNKNOWN_PAYMENT),
+        ("kind", "kind", PostingKind.ADJUST),
+        ("entries", "entries", ()),
+    ],
 }
 
 # What the engine itself stamps on a command: no part of what was asked.

@@ -7,11 +7,13 @@ import msgspec
 
 from engine.core.calendar import CycleNumber
 from engine.core.clearing_lines import ClearingItem, FileKind
+from engine.core.deliveries import LineTotals
 from engine.core.ids import PaymentId
 from engine.flows.close_cycle import close_cycle
 from engine.flows.publish_cycle import publish_cycle
 from engine.formats import bank_file_formats
-from engine.formats.bank_file import FileHeading, FileTrailer
+from engine.formats.bank_file import FileHeading
+from engine.formats.file_names import parse_file_name
 from engine.ledger.router import Ledger
 from engine.store.clearing_session import open_clearing
 from tests.builders import World
@@ -24,7 +26,7 @@ class ReadFile(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     heading: FileHeading
     items: tuple[ClearingItem, ...]
-    trailer: FileTrailer
+    totals: LineTotals
 
 
 async def close(dsn: str, cycle: CycleNumber | None = None) -> CycleNumber:
@@ -71,14 +73,19 @@ async def read_files(sql: asyncpg.Connection, cycle: CycleNumber) -> list[ReadFi
     ]
 
 
+async def read_all_files(sql: asyncpg.Connection, cycle: CycleNumber) -> list[ReadFile]:
+    """Every file of a cycle in every form; each must be without a fault."""
+    return [read_file(name, content) for name, content in sorted((await stored_bytes(sql, cycle)).items())]
+
+
 def read_file(name: str, content: bytes) -> ReadFile:
-    """Read one flat file that must be without a fault."""
-    heading, *items, trailer = bank_file_formats()["flat"].decode([content])
+    """Read one file that must be without a fault."""
+    heading, *items, totals = bank_file_formats()[parse_file_name(name).form].decode([content])
     assert isinstance(heading, FileHeading)
-    assert isinstance(trailer, FileTrailer)
+    assert isinstance(totals, LineTotals)
     lines = tuple(item for item in items if isinstance(item, ClearingItem))
     assert len(lines) == len(items), f"{name}: {items}"
-    return ReadFile(name=name, heading=heading, items=lines, trailer=trailer)
+    return ReadFile(name=name, heading=heading, items=lines, totals=totals)
 
 
 def of_kind(files: Iterable[ReadFile], kind: FileKind) -> list[ReadFile]:

@@ -158,9 +158,29 @@ async def file_total_edited(sql: asyncpg.Connection, books: BusyBooks) -> Place:
 @found_as(ViolationKind.FILE_WRONG)
 async def file_deleted(sql: asyncpg.Connection, books: BusyBooks) -> Place:
     name = await _file(sql)
-    row = await sql.fetchrow("DELETE FROM clearing_file WHERE name = $1 RETURNING bank", name)
+    await sql.execute("DELETE FROM clearing_file WHERE name = $1", name)
+    return {"table": "clearing_file", "name": name}
+
+
+@found_as(ViolationKind.FILE_WRONG)
+async def file_deleted_in_every_form(sql: asyncpg.Connection, books: BusyBooks) -> Place:
+    name = await _file(sql)
+    row = await sql.fetchrow("DELETE FROM clearing_file WHERE name LIKE $1 RETURNING bank", f"{name[:-4]}%")
     assert row is not None
     return {"table": "clearing_file", "bank": id_text(row["bank"]), "name": "CREDIT"}
+
+
+@found_as(ViolationKind.FILE_WRONG)
+async def every_message_deleted(sql: asyncpg.Connection, books: BusyBooks) -> Place:
+    await sql.execute("DELETE FROM clearing_file WHERE form = 'xml'")
+    return {"table": "clearing_file", "cycle": books.first_cycle}
+
+
+@found_as(ViolationKind.FILE_WRONG)
+async def file_that_says_another_instant(sql: asyncpg.Connection, books: BusyBooks) -> Place:
+    name = await _file(sql)
+    await sql.execute("UPDATE clearing_file SET created_at = created_at + interval '1 s' WHERE name = $1", name)
+    return {"table": "clearing_file", "name": name}
 
 
 @found_as(ViolationKind.NETS_NOT_ZERO)

@@ -7,13 +7,14 @@ import asyncpg
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from engine.core.calendar import CycleNumber, cycle_text
+from engine.core.calendar import CycleNumber, cycle_date, cycle_text, settlement_date
 from engine.core.clearing_lines import FileKind, ItemType
 from engine.core.ids import BankId, id_text
 from engine.flows.build_files import build_files
 from engine.flows.close_cycle import close_cycle, seal_cycle
 from engine.flows.cycle_files import NoSettlementBank, TotalsDiffer
 from engine.flows.publish_cycle import BankMissing, net_cycle, publish_cycle
+from engine.formats import bank_file_formats
 from engine.store.clearing_reads import ClearingReads
 from engine.store.clearing_session import ClearingSession, load_clearing_state, open_clearing
 from engine.store.clearing_store import open_next_cycle, publish_files
@@ -21,7 +22,18 @@ from engine.store.connection import open_pool
 from engine.store.faults import ConnectionLost, Fault, StoreUnavailable
 from tests.builders import World, a_world
 from tests.flows.busy_books import KEY, a_ledger
-from tests.flows.clearing_books import all_items, close, of_kind, pay_and_refund, publish, read_files, stored_bytes
+from tests.flows.clearing_books import (
+    all_items,
+    close,
+    of_kind,
+    pay_and_refund,
+    publish,
+    read_all_files,
+    read_files,
+    stored_bytes,
+)
+
+FLAT = bank_file_formats()["flat"]
 
 REWIND = """
 UPDATE control SET published_cycle = published_cycle - 1;
@@ -101,16 +113,17 @@ async def test_files_positions_and_postings_have_the_same_totals(dsn: str, sql: 
     )
     assert positions is not None
     assert (positions["debits"], positions["credits"]) == (posted, posted)
-    assert sum(file.trailer.debit_total for file in of_kind(files, FileKind.COLLECT)) == posted
-    assert sum(file.trailer.credit_total for file in of_kind(files, FileKind.CREDIT)) == posted
+    assert sum(file.totals.debit_total for file in of_kind(files, FileKind.COLLECT)) == posted
+    assert sum(file.totals.credit_total for file in of_kind(files, FileKind.CREDIT)) == posted
     manifests = await sql.fetch("SELECT * FROM clearing_file WHERE cycle = $1", cycle)
-    trailers = {file.name: file.trailer for file in files}
+    totals = {file.name: file.totals for file in await read_all_files(sql, cycle)}
+    assert len(totals) == len(manifests)
     for row in manifests:
-        trailer = trailers[row["name"]]
+        said = totals[row["name"]]
         assert (row["item_count"], row["debit_total"], row["credit_total"]) == (
-            trailer.count,
-            trailer.debit_total,
-            trailer.credit_total,
+            said.count,
+            said.debit_total,
+            said.credit_total,
         )
 
 
@@ -123,9 +136,7 @@ async def test_net_files_move_each_net_position_through_the_settlement_bank(dsn:
     )
     by_bank = {f"{row['cnaps']:012d}": row["net"] for row in rows}
     settlement_bank = next(f"{row['cnaps']:012d}" for row in rows if row["id"] == world.banks[-1])
-    assert {
-        file.heading.receiver_bank: file.trailer.credit_total - file.trailer.debit_total for file in nets
-    } == by_bank
+    assert {file.heading.receiver_bank: file.totals.credit_total - file.totals.debit_total for file in nets} == by_bank
     assert sum(by_bank.values()) == 0
     for file in nets:
         is_settlement_bank = file.heading.receiver_bank == settlement_bank
@@ -138,11 +149,15 @@ async def test_every_bank_gets_every_kind_of_file_even_without_items(dsn: str, s
     cycle = await close(dsn)
     await publish(dsn, cycle)
     files = await read_files(sql, cycle)
-    assert len(files) == len(world.banks) * len(FileKind)
-    assert [file.trailer.count for file in files] == [0] * len(files)
+    assert len(files) == len(world.banks) * len(FLAT.kinds)
+    assert [file.totals.count for file in files] == [0] * len(files)
     day, sequence = cycle_text(cycle).split("-")
     assert [file.name for file in files] == [
-        f"SSC_10210000000{bank}_{day}_{sequence}_{kind}_v1.txt" for bank in range(3) for kind in sorted(FileKind)
+        f"SSC_10210000000{bank}_{day}_{sequence}_{kind}_v1.txt" for bank in range(3) for kind in sorted(FLAT.kinds)
+    ]
+    contents = await stored_bytes(sql, cycle)
+    assert sorted(name for name in contents if name.endswith(".xml")) == [
+        f"SSC_10210000000{bank}_{day}_{sequence}_ADVICE_v1.xml" for bank in range(3)
     ]
     assert (await load_clearing_state(sql)).control.published_cycle == cycle
 
@@ -196,7 +211,7 @@ async def test_a_file_names_the_digest_of_the_one_before_it(dsn: str, sql: async
     for cycle, previous in ((second, first), (third, second)):
         digests = {
             (row["bank"], row["kind"]): row["sha256"].hex()
-            for row in await sql.fetch("SELECT bank, kind, sha256 FROM clearing_file WHERE cycle = $1", previous)
+            for row in await sql.fetch("SELECT * FROM clearing_file WHERE cycle = $1 AND form = 'flat'", previous)
         }
         for file in await read_files(sql, cycle):
             assert file.heading.previous_sha256 == digests[banks[file.heading.receiver_bank], file.heading.kind]
@@ -244,7 +259,14 @@ Step = Callable[[ClearingSession, CycleNumber], Awaitable[object]]
 
 async def _close_only(session: ClearingSession, cycle: CycleNumber) -> None:
     state = await session.load_state()
-    await open_next_cycle(session, cycle=cycle, following=CycleNumber(cycle + 1), closed_at=state.now)
+    await open_next_cycle(
+        session,
+        cycle=cycle,
+        following=CycleNumber(cycle + 1),
+        cutoff_at=state.control.cutoff_at,
+        closed_at=state.now,
+        settlement_date=settlement_date(cycle_date(cycle)),
+    )
 
 
 async def _publish_only(session: ClearingSession, cycle: CycleNumber) -> None:
@@ -275,7 +297,7 @@ async def test_a_crash_after_any_step_leaves_the_same_bytes(dsn: str, sql: async
             await publish_cycle(session, cycle=cycle, signing_key=KEY)
         await ledger.submit(world.authorize())  # time goes on, and must not show
     contents = await stored_bytes(sql, cycle)
-    assert len(contents) == 4 * len(FileKind)
+    assert len([name for name in contents if name.endswith(".txt")]) == 4 * len(FLAT.kinds)
     assert (await load_clearing_state(sql)).control.published_cycle == cycle
     await sql.execute(REWIND)
     await publish(dsn, cycle)
@@ -285,7 +307,7 @@ async def test_a_crash_after_any_step_leaves_the_same_bytes(dsn: str, sql: async
 FAIL_AT = """
 CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF (SELECT count(*) FROM clearing_chunk) >= 32 THEN {how}; END IF;
+    IF (SELECT count(*) FROM clearing_chunk) >= 64 THEN {how}; END IF;
     RETURN NEW;
 END $$;
 CREATE TRIGGER fail BEFORE INSERT ON clearing_chunk FOR EACH ROW EXECUTE FUNCTION fail()
@@ -302,7 +324,7 @@ CREATE TRIGGER fail BEFORE INSERT ON clearing_chunk FOR EACH ROW EXECUTE FUNCTIO
 async def test_a_crash_in_the_middle_of_building_leaves_the_same_bytes(
     dsn: str, sql: asyncpg.Connection, how: str, fault: type[Fault]
 ) -> None:
-    _, cycle = await _closed_books(dsn, sql, bank_count=12)
+    _, cycle = await _closed_books(dsn, sql, bank_count=24)
     await sql.execute(FAIL_AT.format(how=how))
     with pytest.raises(fault):
         await publish(dsn, cycle)
@@ -311,7 +333,7 @@ async def test_a_crash_in_the_middle_of_building_leaves_the_same_bytes(
     await sql.execute("DROP TRIGGER fail ON clearing_chunk")
     await publish(dsn, cycle)
     contents = await stored_bytes(sql, cycle)
-    assert len(contents) == 12 * len(FileKind)
+    assert len([name for name in contents if name.endswith(".txt")]) == 24 * len(FLAT.kinds)
     await sql.execute(REWIND)
     await publish(dsn, cycle)
     assert await stored_bytes(sql, cycle) == contents
@@ -360,7 +382,26 @@ async def test_a_file_that_does_not_add_up_is_not_published(dsn: str, sql: async
 
 
 async def test_net_positions_need_a_settlement_bank(dsn: str, sql: asyncpg.Connection) -> None:
-    _, cycle = await _closed_books(dsn, sql)
+    world, cycle = await _closed_books(dsn, sql)
     await sql.execute("UPDATE bank SET is_settlement_bank = false")
     with pytest.raises(NoSettlementBank):
         await publish(dsn, cycle)
+    assert await sql.fetchval("SELECT count(*) FROM net_position") == 0
+    await sql.execute("UPDATE bank SET is_settlement_bank = true WHERE id = $1", world.banks[0])
+    assert await publish(dsn, cycle) == (cycle,)
+
+
+async def test_a_settlement_bank_that_changes_changes_nothing_of_netted_cycles(
+    dsn: str, sql: asyncpg.Connection
+) -> None:
+    world, cycle = await _closed_books(dsn, sql)
+    async with open_clearing(dsn) as session:
+        await session.lock(wait_s=0.0)
+        await net_cycle(session, cycle=cycle)
+    await sql.execute("UPDATE bank SET is_settlement_bank = false")
+    await sql.execute("UPDATE bank SET is_settlement_bank = true WHERE id = $1", world.banks[0])
+    await publish(dsn, cycle)
+    nets = of_kind(await read_files(sql, cycle), FileKind.NET)
+    through = [{item.debit_bank, item.credit_bank} for file in nets for item in file.items]
+    assert through
+    assert all("102100000003" in banks for banks in through)

@@ -8,12 +8,14 @@ import copy
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from itertools import zip_longest
 from typing import Final
 
-from engine.core.accounts import fund_pay_type_of
+from engine.core.accounts import account_text, fund_pay_type_of
 from engine.core.commands import (
     AnyCommand,
     Authorize,
+    Book,
     CancelOrder,
     Capture,
     Expire,
@@ -132,7 +134,8 @@ class Reference:
             self.answers[key] = (command.facts(), copy.deepcopy(self._answer(command)))
             return self.answers[key][1]
         facts, words = self.answers[key]
-        for name, was, now in zip(command.facts_named, facts, command.facts(), strict=True):
+        # Facts that came later are left out at the end when there is nothing to say.
+        for name, was, now in zip_longest(command.facts_named, facts, command.facts()):
             if was != now:
                 return {"refusal": "idempotency_key_reused", "field": name}
         return {**words, "again": True}
@@ -170,6 +173,8 @@ class Reference:
                     return self._mark(command)
                 case OpenAccount():
                     return self._bring_in(command)
+                case Book():
+                    return self._book(command)
         except RefusedError as refused:
             return refused.words
 
@@ -301,6 +306,11 @@ class Reference:
     def _bring_in(self, asked: OpenAccount) -> Words:
         area = region_of(asked.card) // 100 * 100
         self._move(f"opening:{area:06d}", self._personal(id_text(asked.card)), asked.amount, "posted")
+        return {}
+
+    def _book(self, asked: Book) -> Words:
+        for entry in asked.entries:
+            self._move(account_text(entry.debit), account_text(entry.credit), entry.amount, "posted")
         return {}
 
     def _own(self, asked: Capture | Void | RefundPayment) -> Sale:

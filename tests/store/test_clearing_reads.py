@@ -49,7 +49,9 @@ async def test_a_bank_sees_its_own_files_newest_first(dsn: str, sql: asyncpg.Con
     files = await reads.files(world.banks[0], _wanted())
     assert {file.bank for file in files} == {world.banks[0]}
     assert [(file.cycle, file.kind) for file in files] == [
-        (cycle, kind) for cycle in reversed(cycles) for kind in (FileKind.NET, FileKind.CREDIT, FileKind.COLLECT)
+        (cycle, kind)
+        for cycle in reversed(cycles)
+        for kind in (FileKind.NET, FileKind.CREDIT, FileKind.COLLECT, FileKind.ADVICE)
     ]
 
 
@@ -74,7 +76,8 @@ async def test_filters_narrow_the_list(dsn: str, sql: asyncpg.Connection, reads:
     assert {file.cycle for file in of_first} == {first}
     assert {file.cycle for file in await reads.files(bank, _wanted(cycle_from=second))} == {second}
     assert {file.kind for file in await reads.files(bank, _wanted(kind=FileKind.NET))} == {FileKind.NET}
-    assert await reads.files(bank, _wanted(form="flat")) == await reads.files(bank, _wanted())
+    assert [file.kind for file in await reads.files(bank, _wanted(form="xml"))] == [FileKind.ADVICE] * 2
+    assert {file.form for file in await reads.files(bank, _wanted(form="flat"))} == {"flat"}
     assert await reads.files(bank, _wanted(form="none")) == []
 
 

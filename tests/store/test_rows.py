@@ -83,10 +83,11 @@ async def test_states_of_the_world_are_read_by_their_own_keys(dsn: str, sql: asy
     devices = devices_of(await sql.fetch("SELECT * FROM device"))
     assert devices[world.device_no(0)] == Device(world.cards[0], False)
     assert devices[world.device_no(1)] == Device(world.cards[1], True)
-    row = await sql.fetchrow("SELECT business_date, cycle, cutoff_at, published_cycle FROM control")
+    row = await sql.fetchrow("SELECT business_date, cycle, cutoff_at, published_cycle, settled_cycle FROM control")
     assert row is not None
     control = control_of(row)
     assert control.published_cycle == control.cycle - 1
+    assert control.settled_cycle == 0
     assert control.business_date.strftime("%Y%m%d01") == str(control.cycle)
 
 

@@ -13,7 +13,7 @@ from engine.store.sql import QUERIES, Sql, load_queries, with_integers
 
 ENGINE = Path(engine.__file__).parent
 MODULES = sorted(path.stem for path in QUERIES.glob("*.sql"))
-SEVERAL_STATEMENTS = {("verify", "create_folds")}
+SEVERAL_STATEMENTS = {("verify", "create_folds"), ("reconciliation", "create_staging")}
 PARAMETER = re.compile(r"\$(\d+) [^,.$]*?(\w+(?:\[\])?)(?=[,.;]|$)")
 OWN_WORDS = {
     "smallint": "int2",
@@ -84,6 +84,7 @@ def texts(tree: ast.Module) -> Iterator[str]:
 
 async def test_every_block_prepares_and_takes_what_it_declares(dsn: str, sql: asyncpg.Connection) -> None:
     await sql.execute(plain(load_queries("verify")["create_folds"]))
+    await sql.execute(load_queries("reconciliation")["create_staging"])
     wrong = []
     for module in MODULES:
         for name, statement in load_queries(module).items():

@@ -5,14 +5,24 @@ from pathlib import Path
 
 from engine.core.payments import TRANSITIONS
 from engine.core.scenarios import SCENARIOS
+from engine.core.settlement import CYCLE_TRANSITIONS
 
 ROOT = Path(__file__).parents[2]
+CYCLE_ARROW = re.compile(r"^([a-z]+)\s+--([a-z_]+)-->\s+([a-z]+)$", re.MULTILINE)
 ARROW = re.compile(r"^([A-Z_]+)\s+--([a-z_]+)-->\s+([A-Z_]+)$", re.MULTILINE)
 
 
 def test_the_diagram_shows_every_transition() -> None:
     drawn = set(ARROW.findall((ROOT / "engine" / "README.md").read_text()))
     assert drawn == {(before.name, move.value, after.name) for (before, move), after in TRANSITIONS.items()}
+
+
+def test_the_diagram_shows_every_step_of_a_cycle() -> None:
+    drawn = CYCLE_ARROW.findall((ROOT / "engine" / "README.md").read_text())
+    assert len(drawn) == len(set(drawn))
+    assert set(drawn) == {
+        (before.value, move.value, after.value) for (before, move), after in CYCLE_TRANSITIONS.items()
+    }
 
 
 def test_the_commands_are_single_lines_of_the_promised_shape() -> None:

@@ -260,7 +260,7 @@ class Api:
 
     async def publish(self) -> CycleNumber:
         """Close the open cycle and put its files out."""
-        return await close_and_publish(self.node.database_url, self.node.signing_keys[0])
+        return await close_and_publish(self.node.database_url, self.node.signing_keys[0], books=self.node.clearing)
 
     async def books(self) -> list[tuple[object, ...]]:
         """Everything that money moves in, without the payments themselves."""

@@ -13,10 +13,12 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PARTS = 256  # 16 MiB: more than the sockets between two ends hold
 A_LARGE_FILE = """
-    INSERT INTO clearing_file
-    SELECT $1, bank, cycle, kind, form, 9, business_date, item_count, debit_total, credit_total, $2::bigint * 65536,
-           sha256, range_from, range_to, root, key_id, signature, NULL, published_at
-      FROM clearing_file WHERE bank = $3 AND kind = 'COLLECT' AND version = 1 LIMIT 1
+    INSERT INTO clearing_file (name, bank, cycle, first_cycle, kind, form, version, business_date, item_count,
+                               debit_total, credit_total, size, sha256, range_from, range_to, root, key_id, signature,
+                               created_at, published_at)
+    SELECT $1, bank, cycle, first_cycle, kind, form, 9, business_date, item_count, debit_total, credit_total,
+           $2::bigint * 65536, sha256, range_from, range_to, root, key_id, signature, created_at, published_at
+      FROM clearing_file WHERE bank = $3 AND kind = 'COLLECT' AND form = 'flat' AND version = 1 LIMIT 1
 """
 ITS_PARTS = "INSERT INTO clearing_chunk SELECT $1, n, decode(repeat('41', 65536), 'hex') FROM generate_series(0, $2) n"
 

@@ -12,8 +12,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from engine.core.calendar import CycleNumber, cycle_date, cycle_text, next_cycle
 from engine.core.clearing_lines import ClearingItem
+from engine.core.deliveries import LineTotals
+from engine.flows.reissue_file import reissue_file
 from engine.formats import bank_file_formats
-from engine.formats.bank_file import FileHeading, FileTrailer, MalformedRecord
+from engine.formats.bank_file import FileHeading, MalformedRecord
+from engine.store.clearing_session import open_clearing
 from tests.web.api import Api, Json, Reply, bank_number
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -23,6 +26,7 @@ POSITIONS = "/v1/clearing/positions"
 BANKS = ("bank-0", "bank-1", "bank-2")
 MANIFEST_FIELDS = {
     *("name", "kind", "form", "version", "business_date", "cycle", "count", "totals", "size", "sha256", "range"),
+    "first_cycle",  # of those that the file covers
     *("key_id", "signature", "replaces", "replaced_by", "published_at", "status"),
     "root",  # of the cycle's seal
 }
@@ -61,9 +65,11 @@ async def manifests(api: Api, caller: str, query: str = "") -> list[Json]:
     return reply.items
 
 
-async def a_file(api: Api, clearing: Clearing, *, caller: str = "bank-2", kind: str = "COLLECT") -> Json:
+async def a_file(
+    api: Api, clearing: Clearing, *, caller: str = "bank-2", kind: str = "COLLECT", form: str = "flat"
+) -> Json:
     """A manifest of the first cycle."""
-    (manifest,) = await manifests(api, caller, f"cycle={cycle_text(clearing.first)}&kind={kind}")
+    (manifest,) = await manifests(api, caller, f"cycle={cycle_text(clearing.first)}&kind={kind}&form={form}")
     return manifest
 
 
@@ -86,6 +92,7 @@ async def test_manifest_is_as_promised(city: Api, clearing: Clearing) -> None:
             "version": 1,
             "business_date": str(day),
             "cycle": f"{day:%Y%m%d}-01",
+            "first_cycle": f"{day:%Y%m%d}-01",
             "replaces": None,
             "replaced_by": None,
             "status": "published",
@@ -105,37 +112,55 @@ async def test_each_file_is_what_its_manifest_says(city: Api, clearing: Clearing
     assert isinstance(keys, list)
     public = {key["kid"]: base64.urlsafe_b64decode(key["x"] + "=") for key in keys}
     listed = await manifests(city, caller, f"cycle={cycle_text(getattr(clearing, cycle))}")
-    assert {manifest["kind"] for manifest in listed} == {"COLLECT", "CREDIT", "NET"}
+    assert {manifest["kind"] for manifest in listed} == {"COLLECT", "CREDIT", "NET", "ADVICE"}
     for manifest in listed:
         content = (await download(city, manifest, caller=caller)).body
         digest = hashlib.sha256(content)
         assert (manifest["size"], manifest["sha256"]) == (len(content), digest.hexdigest())
         signature = base64.b64decode(str(manifest["signature"]), validate=True)
         Ed25519PublicKey.from_public_bytes(public[str(manifest["key_id"])]).verify(signature, digest.digest())
-        records = list(bank_file_formats()["flat"].decode([content]))
+        records = list(bank_file_formats()[str(manifest["form"])].decode([content]))
         assert not [record for record in records if isinstance(record, MalformedRecord)]
-        heading, trailer = records[0], records[-1]
+        heading, totals = records[0], records[-1]
         assert isinstance(heading, FileHeading)
-        assert isinstance(trailer, FileTrailer)
+        assert isinstance(totals, LineTotals)
         assert heading.receiver_bank == bank_number(BANKS.index(caller))
-        assert {"debit": trailer.debit_total, "credit": trailer.credit_total} == manifest["totals"]
-        assert manifest["count"] == trailer.count == len(records) - 2
+        assert {"debit": totals.debit_total, "credit": totals.credit_total} == manifest["totals"]
+        assert manifest["count"] == totals.count == len(records) - 2
 
 
-async def test_every_fen_of_a_payment_is_collected_and_credited_once(city: Api, clearing: Clearing) -> None:
-    for kind in ("COLLECT", "CREDIT"):
-        found: dict[str, int] = {}
-        for caller in BANKS:
-            content = (await download(city, await a_file(city, clearing, caller=caller, kind=kind), caller=caller)).body
-            for record in bank_file_formats()["flat"].decode([content]):
+@pytest.mark.parametrize("form", ["flat", "xml"])
+@pytest.mark.parametrize("kind", ["COLLECT", "CREDIT"])
+async def test_every_fen_of_a_payment_is_collected_and_credited_once(
+    city: Api, clearing: Clearing, kind: str, form: str
+) -> None:
+    found: dict[str, int] = {}
+    for caller in BANKS:
+        for manifest in await manifests(city, caller, f"cycle={cycle_text(clearing.first)}&kind={kind}&form={form}"):
+            content = (await download(city, manifest, caller=caller)).body
+            for record in bank_file_formats()[form].decode([content]):
                 if isinstance(record, ClearingItem):
                     found[record.payment_id] = found.get(record.payment_id, 0) + record.amount
-        assert found == clearing.paid
+    assert found == clearing.paid
+
+
+async def test_advices_hold_both_sides_of_every_item(city: Api, clearing: Clearing) -> None:
+    total = 0
+    for caller in BANKS:
+        totals = (await a_file(city, clearing, caller=caller, kind="ADVICE", form="xml"))["totals"]
+        assert isinstance(totals, dict)
+        positions = (await city.get(POSITIONS, caller=caller)).items
+        (position,) = [item for item in positions if item["cycle"] == cycle_text(clearing.first)]
+        assert totals == {"debit": position["debits"], "credit": position["credits"]}
+        total += totals["debit"]
+    assert total == sum(clearing.paid.values())
 
 
 async def test_bank_without_items_gets_empty_files(city: Api, clearing: Clearing) -> None:
     listed = await manifests(city, "bank-1", f"cycle={cycle_text(clearing.second)}")
-    assert [(manifest["count"], manifest["totals"]) for manifest in listed] == [(0, {"debit": 0, "credit": 0})] * 3
+    assert [(manifest["count"], manifest["totals"]) for manifest in listed] == [(0, {"debit": 0, "credit": 0})] * 4
+    kinds = sorted((manifest["form"], manifest["kind"]) for manifest in listed)
+    assert kinds == [("flat", "COLLECT"), ("flat", "CREDIT"), ("flat", "NET"), ("xml", "ADVICE")]
     content = (await download(city, listed[0], caller="bank-1")).body
     assert [line[:1] for line in content.splitlines()] == [b"H", b"T"]
 
@@ -170,7 +195,7 @@ async def test_positions_are_listed_newest_first_page_by_page(city: Api, clearin
 async def test_files_are_listed_newest_first_page_by_page(city: Api, clearing: Clearing) -> None:
     everything = [manifest["name"] for manifest in await manifests(city, "bank-0")]
     assert everything == sorted((str(name) for name in everything), reverse=True)
-    assert len(everything) == 6
+    assert len(everything) > 8
     pages: list[object] = []
     cursor: object = ""
     while cursor is not None:
@@ -185,11 +210,13 @@ async def test_filters_hold_together(city: Api, clearing: Clearing) -> None:
     first, second = cycle_text(clearing.first), cycle_text(clearing.second)
     another_day = day - timedelta(days=1)
     for query, count in (
-        (f"cycle={first}", 3),
-        (f"cycle={second}&kind=NET", 1),
-        ("kind=CREDIT", 2),
+        (f"cycle={first}&form=flat", 3),
+        (f"cycle={second}&kind=NET&form=flat", 1),
+        ("kind=CREDIT&form=flat", 2),
+        ("kind=ADVICE", 2),
+        ("kind=ADVICE&form=flat", 0),
         ("form=flat", 6),
-        (f"business_date={day}", 6),
+        (f"business_date={day}&form=flat", 6),
         (f"business_date={day}&cycle={first}&kind=COLLECT&form=flat", 1),
         (f"business_date={another_day}", 0),
         (f"business_date={another_day}&cycle={first}", 0),
@@ -220,11 +247,12 @@ async def test_filter_is_read_strictly(city: Api, clearing: Clearing, query: str
     assert (reply.refused, reply.pointers) == ((400, "field-invalid"), [pointer])
 
 
-async def test_whole_file_says_how_to_check_it(city: Api, clearing: Clearing) -> None:
-    manifest = await a_file(city, clearing)
+@pytest.mark.parametrize(("form", "media_type"), [("flat", "text/plain; charset=utf-8"), ("xml", "application/xml")])
+async def test_whole_file_says_how_to_check_it(city: Api, clearing: Clearing, form: str, media_type: str) -> None:
+    manifest = await a_file(city, clearing, form=form)
     reply = await download(city, manifest)
     sha256 = str(manifest["sha256"])
-    assert (reply.status, reply.headers["Content-Type"]) == (200, "text/plain; charset=utf-8")
+    assert (reply.status, reply.headers["Content-Type"]) == (200, media_type)
     assert reply.headers["ETag"] == f'"{sha256}"'
     assert reply.headers["Repr-Digest"] == f"sha-256=:{base64.b64encode(bytes.fromhex(sha256)).decode()}:"
     assert reply.headers["Accept-Ranges"] == "bytes"
@@ -342,14 +370,16 @@ async def test_who_does_not_take_gzip_gets_none(city: Api, clearing: Clearing, a
 
 
 async def test_file_is_the_same_for_ever(city: Api, clearing: Clearing) -> None:
-    assert len(clearing.pulled) == 3
+    assert {name[-3:] for name in clearing.pulled} == {"txt", "xml"}
     for name, content in clearing.pulled.items():
         assert (await download(city, {"name": name})).body == content
 
 
-@pytest.mark.parametrize("kind", ["COLLECT", "CREDIT", "NET"])
-async def test_another_banks_file_does_not_exist(city: Api, clearing: Clearing, kind: str) -> None:
-    manifest = await a_file(city, clearing, kind=kind)
+@pytest.mark.parametrize(
+    ("kind", "form"), [("COLLECT", "flat"), ("CREDIT", "flat"), ("NET", "flat"), ("COLLECT", "xml"), ("ADVICE", "xml")]
+)
+async def test_another_banks_file_does_not_exist(city: Api, clearing: Clearing, kind: str, form: str) -> None:
+    manifest = await a_file(city, clearing, kind=kind, form=form)
     for caller in ("bank-0", "bank-1"):
         assert (await download(city, manifest, caller=caller)).refused == (404, "not-found")
 
@@ -369,7 +399,7 @@ async def test_file_of_a_cycle_that_is_not_out_yet_is_worth_waiting_for(city: Ap
         ("_v1", "_v2"),
         ("_v1", "_v01"),
         ("_v1", ""),
-        (".txt", ".xml"),
+        (".txt", ".pdf"),
         (".txt", ".txt.gz"),
         (".txt", ""),
         ("SSC", "ssc"),
@@ -385,3 +415,27 @@ async def test_file_of_a_cycle_that_is_not_out_yet_is_worth_waiting_for(city: Ap
 async def test_file_that_there_is_not(city: Api, clearing: Clearing, old: str, new: str) -> None:
     name = str((await a_file(city, clearing))["name"]).replace(old, new)
     assert (await city.get(f"{FILES}/{name}", caller="bank-2")).refused == (404, "not-found")
+
+
+async def test_correction_and_what_it_corrects_name_each_other(city: Api, clearing: Clearing) -> None:
+    old = await a_file(city, clearing, caller="bank-0", kind="NET")
+    before = (await download(city, old, caller="bank-0")).body
+    async with open_clearing(city.node.database_url) as session:
+        corrected = await reissue_file(session, str(old["name"]), signing_key=city.node.signing_keys[0])
+    assert corrected is not None
+    listed = {item["name"]: item for item in await manifests(city, "bank-0", "kind=NET&form=flat")}
+    assert listed[old["name"]] == {**old, "replaced_by": corrected.name}
+    assert (listed[corrected.name]["replaces"], listed[corrected.name]["version"]) == (old["name"], 2)
+    assert (await download(city, old, caller="bank-0")).body == before
+    assert (await download(city, listed[corrected.name], caller="bank-0")).body != before
+
+
+async def test_bank_that_gets_files_later_has_none_yet(city: Api, clearing: Clearing) -> None:
+    await city.sql.execute("UPDATE bank SET delivery = '{99}' WHERE id = $1", city.world.banks[1])
+    cycle = await city.publish()
+    await city.sql.execute("UPDATE bank SET delivery = NULL WHERE id = $1", city.world.banks[1])
+    assert await manifests(city, "bank-1", f"cycle={cycle_text(cycle)}") == []
+    assert await manifests(city, "bank-0", f"cycle={cycle_text(cycle)}")
+    following = await city.publish()
+    covering = await manifests(city, "bank-1", f"cycle={cycle_text(following)}")
+    assert {(item["first_cycle"], item["cycle"]) for item in covering} == {(cycle_text(cycle), cycle_text(following))}

@@ -21,6 +21,7 @@ METRICS = {
     "engine_lanes_serving": "gauge",
     "engine_hints_degraded": "gauge",
     "engine_worker_faults": "counter",
+    "engine_clearing_alarms": "gauge",
 }
 
 

@@ -7,22 +7,24 @@ SELECT pg_try_advisory_lock($1);
 SELECT pg_advisory_unlock($1);
 
 -- name: clearing_state
-SELECT c.business_date, c.cycle, c.cutoff_at, c.published_cycle, c.sandbox_offset_us, clock_timestamp() AS clock,
+SELECT c.business_date, c.cycle, c.cutoff_at, c.published_cycle, c.settled_cycle, c.sandbox_offset_us, clock_timestamp() AS clock,
        ARRAY(SELECT r.cycle FROM clearing_run r WHERE r.published_at IS NULL ORDER BY r.cycle) AS unpublished
   FROM control c;
 
 -- name: clearing_run
 -- $1 cycle bigint
-SELECT cycle, closed_at, sealed_at, netted_at, built_at, published_at FROM clearing_run WHERE cycle = $1;
+SELECT cycle, closed_at, sealed_at, netted_at, built_at, published_at, settlement_date, settled_at
+  FROM clearing_run
+ WHERE cycle = $1;
 
 -- name: open_next_cycle
 -- Close the open cycle by opening the next, unless somebody else has closed it.
 -- $1 open cycle bigint, $2 next business_date date, $3 next cycle bigint, $4 next cutoff_at timestamptz,
--- $5 closed_at timestamptz
+-- $5 closed_at timestamptz, $6 the closed one's settlement_date date
 WITH closed AS (
     UPDATE control SET business_date = $2, cycle = $3, cutoff_at = $4 WHERE cycle = $1 RETURNING 1
 )
-INSERT INTO clearing_run (cycle, closed_at) SELECT $1, $5 FROM closed;
+INSERT INTO clearing_run (cycle, closed_at, settlement_date) SELECT $1, $5, $6 FROM closed;
 
 -- name: lanes
 SELECT id FROM lane ORDER BY id;
@@ -57,14 +59,17 @@ SELECT l.id, f.seq AS first_seq, t.seq AS last_seq
  ORDER BY l.id;
 
 -- name: turnover
--- What one range of batches moved between any two accounts, personal accounts by region.
+-- What one range of batches moved between any two accounts, personal accounts by region. Added up first and folded
+-- next: folding is the dearer of the two, and most accounts are paid to again and again.
 -- $1 business_date date, $2 lane smallint, $3 first seq bigint, $4 last seq bigint, $5 phase smallint,
 -- $6 kinds smallint[]
-SELECT folded_account(p.debit) AS debit, folded_account(p.credit) AS credit,
-       count(*) AS count, sum(p.amount)::bigint AS amount
-  FROM posting p
- WHERE p.business_date = $1 AND p.lane = $2 AND p.seq BETWEEN $3 AND $4
-   AND p.phase = $5 AND p.kind = ANY ($6::smallint[])
+SELECT folded_account(m.debit) AS debit, folded_account(m.credit) AS credit,
+       sum(m.count)::bigint AS count, sum(m.amount)::bigint AS amount
+  FROM (SELECT p.debit, p.credit, count(*) AS count, sum(p.amount) AS amount
+          FROM posting p
+         WHERE p.business_date = $1 AND p.lane = $2 AND p.seq BETWEEN $3 AND $4
+           AND p.phase = $5 AND p.kind = ANY ($6::smallint[])
+         GROUP BY p.debit, p.credit) m
  GROUP BY 1, 2;
 
 -- name: banks
@@ -73,23 +78,55 @@ SELECT id, cnaps, is_settlement_bank FROM bank ORDER BY id;
 -- name: fund_banks
 SELECT region, pay_type, bank FROM fund;
 
--- name: merchant_banks
--- $1 merchants uuid[]
-SELECT id, bank FROM merchant WHERE id = ANY ($1::uuid[]);
+-- name: payee_banks
+-- $1 merchants and agencies uuid[]
+SELECT id, bank FROM merchant WHERE id = ANY ($1::uuid[])
+UNION ALL
+SELECT id, bank FROM agency WHERE id = ANY ($1::uuid[]);
+
+-- name: following_cycle
+-- The cycle that was opened when one was closed. $1 cycle bigint
+SELECT min(x.cycle) AS cycle
+  FROM (SELECT c.cycle FROM control c UNION ALL SELECT r.cycle FROM clearing_run r WHERE r.cycle > $1) x
+ WHERE x.cycle > $1;
+
+-- name: bank_deliveries
+-- At which cycles of a day each bank gets its files, and the first cycle before one whose items it has still to get.
+-- $1 cycle bigint
+SELECT b.id AS bank, b.delivery,
+       (SELECT p.cycle FROM net_position p
+         WHERE p.bank = b.id AND p.cycle < $1
+           AND p.cycle > coalesce((SELECT q.cycle FROM net_position q
+                                    WHERE q.bank = b.id AND q.cycle < $1 AND q.delivers_from IS NOT NULL
+                                    ORDER BY q.cycle DESC LIMIT 1), 0)
+         ORDER BY p.cycle LIMIT 1) AS waiting_since
+  FROM bank b;
 
 -- name: insert_net
--- All that netting found, at once. $1 cycle bigint, $2 netted_at timestamptz, $3 positions net_position[],
--- $4 routes clearing_route[]
+-- All that netting found, at once. $1 cycle bigint, $2 netted_at timestamptz, $3 positions netted_bank[],
+-- $4 routes routed_account[], $5 settlement_bank uuid
 WITH run AS (
-    UPDATE clearing_run SET netted_at = $2 WHERE cycle = $1 AND netted_at IS NULL RETURNING 1
+    UPDATE clearing_run SET netted_at = $2, settlement_bank = $5
+     WHERE cycle = $1 AND netted_at IS NULL
+    RETURNING cycle
 ), positions AS (
-    INSERT INTO net_position SELECT p.* FROM run, unnest($3::net_position[]) p
+    INSERT INTO net_position (cycle, bank, debits, credits, debit_count, credit_count, delivers_from)
+    SELECT run.cycle, p.bank, p.debits, p.credits, p.debit_count, p.credit_count, p.delivers_from
+      FROM run, unnest($3::netted_bank[]) p
 )
-INSERT INTO clearing_route SELECT r.* FROM run, unnest($4::clearing_route[]) r;
+INSERT INTO clearing_route (cycle, account, bank)
+SELECT run.cycle, r.account, r.bank FROM run, unnest($4::routed_account[]) r;
+
+-- name: delivered_cycles
+-- The cycles whose items are in files that are delivered at the end of one. $1 cycle bigint
+SELECT r.cycle, r.closed_at, r.settlement_bank
+  FROM clearing_run r
+ WHERE r.cycle BETWEEN (SELECT coalesce(min(p.delivers_from), $1) FROM net_position p WHERE p.cycle = $1) AND $1
+ ORDER BY r.cycle;
 
 -- name: positions_of_cycle
 -- $1 cycle bigint
-SELECT p.bank, p.debits, p.credits, p.debit_count, p.credit_count, b.cnaps, b.is_settlement_bank
+SELECT p.bank, p.debits, p.credits, p.debit_count, p.credit_count, p.delivers_from, b.cnaps
   FROM net_position p JOIN bank b ON b.id = p.bank
  WHERE p.cycle = $1
  ORDER BY p.bank;
@@ -113,37 +150,66 @@ SELECT p.bank, f.kind, f.form, f.sha256
  WHERE p.cycle = $1;
 
 -- name: cleared_postings
--- One page of a lane's range, after a given place.
+-- One page of a lane's range, after a given place, as columns: a value of an array costs the reader a quarter of what
+-- one of a row does, and ids need not be decoded at all. Without postings every column is null. What is about no payment
+-- has no order; a benefit has its payee in the payer's place.
 -- $1 business_date date, $2 lane smallint, $3 after seq bigint, $4 after n smallint, $5 last seq bigint,
 -- $6 phase smallint, $7 kinds smallint[], $8 kind of refunds smallint, $9 count bigint
-SELECT p.lane, p.seq, p.n, p.payment, p.debit, p.credit, p.amount, y.order_no, y.payer, b.at,
-       CASE WHEN p.kind = $8
-            THEN (SELECT e.body FROM event e
-                   WHERE e.business_date = $1 AND e.lane = p.lane AND e.seq = p.seq AND e.n = p.event)
-       END AS refund_body
-  FROM posting p,
-       LATERAL (SELECT x.order_no, x.payer FROM payment x WHERE x.id = p.payment LIMIT 1) y,
-       LATERAL (SELECT x.at FROM batch x WHERE x.lane = p.lane AND x.seq = p.seq LIMIT 1) b
- WHERE p.business_date = $1 AND p.lane = $2 AND (p.seq, p.n) > ($3::bigint, $4::smallint) AND p.seq <= $5
-   AND p.phase = $6 AND p.kind = ANY ($7::smallint[])
- ORDER BY p.seq, p.n
- LIMIT $9;
+SELECT array_agg(g.seq ORDER BY g.seq, g.n) AS seqs, array_agg(g.n ORDER BY g.seq, g.n) AS ns,
+       string_agg(uuid_send(g.payment), '' ORDER BY g.seq, g.n) AS payments,
+       string_agg(uuid_send(g.debit), '' ORDER BY g.seq, g.n) AS debits,
+       string_agg(uuid_send(g.credit), '' ORDER BY g.seq, g.n) AS credits,
+       array_agg(g.amount ORDER BY g.seq, g.n) AS amounts,
+       array_agg(g.order_no ORDER BY g.seq, g.n) AS order_nos,
+       string_agg(uuid_send(g.payer), '' ORDER BY g.seq, g.n) AS payers,
+       array_agg(g.refund_body ORDER BY g.seq, g.n) AS refund_bodies,
+       array_agg(g.kind ORDER BY g.seq, g.n) AS kinds
+  FROM (SELECT p.seq, p.n, p.payment, p.debit, p.credit, p.amount, p.kind, coalesce(y.order_no, '') AS order_no,
+               coalesce(y.payer, (SELECT d.card FROM disbursement_line d WHERE d.id = p.payment),
+                        '00000000-0000-0000-0000-000000000000') AS payer,
+               CASE WHEN p.kind = $8
+                    THEN (SELECT e.body FROM event e
+                           WHERE e.business_date = $1 AND e.lane = p.lane AND e.seq = p.seq AND e.n = p.event)
+               END AS refund_body
+          FROM posting p
+          LEFT JOIN LATERAL (SELECT x.order_no, x.payer FROM payment x WHERE x.id = p.payment LIMIT 1) y ON true
+         WHERE p.business_date = $1 AND p.lane = $2 AND (p.seq, p.n) > ($3::bigint, $4::smallint) AND p.seq <= $5
+           AND p.phase = $6 AND p.kind = ANY ($7::smallint[])
+         ORDER BY p.seq, p.n
+         LIMIT $9) g;
+
+-- name: batch_instants
+-- $1 lane smallint, $2 first seq bigint, $3 last seq bigint
+SELECT b.seq, b.at FROM batch b WHERE b.lane = $1 AND b.seq BETWEEN $2 AND $3;
 
 -- name: drop_chunks
 -- What an attempt that did not end has left of a file. $1 name text
 DELETE FROM clearing_chunk WHERE name = $1;
 
--- name: insert_chunk
--- $1 name text, $2 part integer, $3 bytes bytea
-INSERT INTO clearing_chunk (name, part, bytes) VALUES ($1, $2, $3);
-
 -- name: insert_files
 -- All files of a cycle, once all their bytes are stored. $1 cycle bigint, $2 built_at timestamptz,
--- $3 files clearing_file[]
+-- $3 files file_manifest[], $4 forms text[]
 WITH run AS (
-    UPDATE clearing_run SET built_at = $2 WHERE cycle = $1 AND built_at IS NULL RETURNING 1
+    UPDATE clearing_run SET built_at = $2, forms = $4 WHERE cycle = $1 AND built_at IS NULL RETURNING 1
 )
-INSERT INTO clearing_file SELECT f.* FROM run, unnest($3::clearing_file[]) f;
+INSERT INTO clearing_file (name, bank, cycle, first_cycle, kind, form, version, business_date, item_count, debit_total,
+                           credit_total, size, sha256, range_from, range_to, root, key_id, signature, created_at,
+                           previous_sha256, replaces, published_at)
+SELECT f.name, f.bank, f.cycle, f.first_cycle, f.kind, f.form, f.version, f.business_date, f.item_count, f.debit_total,
+       f.credit_total, f.size, f.sha256, f.range_from, f.range_to, f.root, f.key_id, f.signature, f.created_at,
+       f.previous_sha256, f.replaces, f.published_at
+  FROM run, unnest($3::file_manifest[]) f;
+
+-- name: insert_correction
+-- A file that replaces another, once all its bytes are stored, unless that one is replaced. $1 files file_manifest[]
+INSERT INTO clearing_file (name, bank, cycle, first_cycle, kind, form, version, business_date, item_count, debit_total,
+                           credit_total, size, sha256, range_from, range_to, root, key_id, signature, created_at,
+                           previous_sha256, replaces, published_at)
+SELECT f.name, f.bank, f.cycle, f.first_cycle, f.kind, f.form, f.version, f.business_date, f.item_count, f.debit_total,
+       f.credit_total, f.size, f.sha256, f.range_from, f.range_to, f.root, f.key_id, f.signature, f.created_at,
+       f.previous_sha256, f.replaces, f.published_at
+  FROM unnest($1::file_manifest[]) f
+ON CONFLICT DO NOTHING;
 
 -- name: publish_files
 -- All files of a cycle become visible in one instant. $1 cycle bigint, $2 published_at timestamptz
@@ -178,6 +244,29 @@ SELECT f.*,
          LIMIT 1) AS replaced_by
   FROM clearing_file f
  WHERE f.name = $2 AND f.bank = $1 AND f.published_at IS NOT NULL;
+
+-- name: file_by_name
+-- A published file, whoever's it is. $1 name text
+SELECT f.*,
+       (SELECT r.name FROM clearing_file r WHERE r.replaces = f.name AND r.published_at IS NOT NULL) AS replaced_by
+  FROM clearing_file f
+ WHERE f.name = $1 AND f.published_at IS NOT NULL;
+
+-- name: files_of_cycle
+-- Every bank's published ones, of all versions. $1 cycle bigint
+SELECT f.*, NULL::text AS replaced_by
+  FROM net_position p
+  JOIN clearing_file f ON f.bank = p.bank AND f.cycle = p.cycle
+ WHERE p.cycle = $1 AND f.published_at IS NOT NULL
+ ORDER BY f.name;
+
+-- name: next_published_cycle
+-- And the forms that its files were made in. $1 after cycle bigint
+SELECT r.cycle, r.forms
+  FROM clearing_run r
+ WHERE r.cycle > $1 AND r.published_at IS NOT NULL
+ ORDER BY r.cycle
+ LIMIT 1;
 
 -- name: expects_file
 -- Whether a bank has this number and the cycle has still to be published. $1 bank uuid, $2 cnaps bigint, $3 cycle bigint

@@ -90,7 +90,7 @@ WITH orders AS MATERIALIZED (
            LATERAL (SELECT x.* FROM order_ref x
                      WHERE x.merchant = k.merchant AND x.order_no = k.order_no LIMIT 1) o
 )
-SELECT c.business_date, c.cycle, c.cutoff_at, c.published_cycle, c.sandbox_offset_us, clock_timestamp() AS clock,
+SELECT c.business_date, c.cycle, c.cutoff_at, c.published_cycle, c.settled_cycle, c.sandbox_offset_us, clock_timestamp() AS clock,
        ARRAY(SELECT y.found
                FROM (SELECT unnest($1::uuid[]) AS id
                      UNION SELECT o.payment FROM orders o WHERE o.payment IS NOT NULL) i,
@@ -124,6 +124,32 @@ SELECT a.caller, a.operation, a.key, e.body
        LATERAL (SELECT x.body FROM event x
                  WHERE x.business_date = a.business_date AND x.lane = a.lane AND x.seq = a.seq AND x.n = a.n
                  LIMIT 1) e;
+
+-- name: read_bills
+-- S2 again, for what is paid by bill: only for batches in which there is any. $1 numbers text[]
+SELECT b.bill_no, b.agency, b.card, b.amount, b.deadline, b.state, b.payment
+  FROM unnest($1::text[]) k(bill_no),
+       LATERAL (SELECT x.* FROM bill x WHERE x.bill_no = k.bill_no LIMIT 1) b;
+
+-- name: write_bills
+-- S3 of a batch that pays bills or gives them back: each is as it was read, or the batch runs again. Locked in key order,
+-- before anything else of the batch that is waited for.
+-- $1 bills changed_bill[]
+WITH held AS MATERIALIZED (
+    SELECT b.bill_no
+      FROM bill b
+     WHERE b.bill_no = ANY (ARRAY(SELECT v.bill_no FROM unnest($1::changed_bill[]) v))
+     ORDER BY b.bill_no
+       FOR NO KEY UPDATE
+), changed AS (
+    UPDATE bill b
+       SET state = v.state, payment = v.payment
+      FROM unnest($1::changed_bill[]) v
+     WHERE b.bill_no = v.bill_no AND b.state = v.state_before
+       AND b.bill_no = ANY (ARRAY(SELECT h.bill_no FROM held h))
+    RETURNING 1
+)
+SELECT (SELECT count(*) FROM changed) AS bills;
 
 -- name: write_changes
 -- S3 of a batch that changes payments made before it. The CTEs run in the order in which the final SELECT counts them.
@@ -162,7 +188,7 @@ WITH order_new AS (
     INSERT INTO payment
     SELECT v.id, v.region, v.merchant, v.payer, v.order_no, v.amount, v.scenario, v.mode, v.terminal_id, v.description,
            v.state, v.refusal, v.captured, v.refunded, v.tenders, $12::date, v.cycle, $12::date, $11::timestamptz,
-           v.expires_at, CASE WHEN v.cycle IS NOT NULL THEN $11::timestamptz END
+           v.expires_at, CASE WHEN v.cycle IS NOT NULL THEN $11::timestamptz END, v.bill_no
       FROM unnest($3::new_payment[]) v
     RETURNING 1
 ), posting_new AS (

@@ -1,5 +1,5 @@
 -- name: control
-SELECT business_date, cycle, cutoff_at, published_cycle, sandbox_offset_us, clock_timestamp() AS clock FROM control;
+SELECT business_date, cycle, cutoff_at, published_cycle, settled_cycle, sandbox_offset_us, clock_timestamp() AS clock FROM control;
 
 -- name: payment_of_merchant
 -- $1 payment uuid, $2 merchant uuid

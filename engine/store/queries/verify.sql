@@ -1,7 +1,8 @@
 -- name: create_folds
 -- What the journal adds up to, kept by the session that verifies: it spills to disk, and is gone with the session.
 -- Two functions say what a stretch of one lane's batches moves; they serve the folds and, for what was committed after
--- the folds, the statements that compare. The third says what each bank paid and got in a cycle. Rows are looked up batch by batch, so one daily partition is touched at
+-- the folds, the statements that compare. The third says what each bank paid and got in a cycle,
+-- the fourth which account decides the bank of another. Rows are looked up batch by batch, so one daily partition is touched at
 -- a time; OFFSET 0 keeps the planner from turning that round.
 CREATE TEMP TABLE account_fold (
     account         uuid,
@@ -37,7 +38,7 @@ CREATE TEMP TABLE payment_fold (  -- one row a payment and stretch; a payment is
 CREATE INDEX payment_fold_payment ON payment_fold (payment);
 CREATE TEMP TABLE clearing_fold (
     cycle        bigint,
-    account      uuid,  -- that of the fund which pays, where it is a personal one
+    account      uuid,  -- the one that decides the bank, as `engine.core.clearing.route_account`
     debits       bigint,
     credits      bigint,
     debit_count  bigint,
@@ -56,11 +57,12 @@ LANGUAGE sql STABLE AS $$
            coalesce(sum(s.pending) FILTER (WHERE NOT s.is_debit), 0)::bigint,
            coalesce(sum(s.posted) FILTER (WHERE NOT s.is_debit), 0)::bigint,
            max(s.seq),
-           coalesce(sum(s.posted) FILTER (WHERE s.is_debit AND s.kind <> :kind_opening), 0)::bigint,
-           coalesce(sum(s.posted) FILTER (WHERE NOT s.is_debit AND s.kind <> :kind_opening), 0)::bigint,
-           count(*) FILTER (WHERE s.is_debit AND s.posted > 0 AND s.kind <> :kind_opening),
-           count(*) FILTER (WHERE NOT s.is_debit AND s.posted > 0 AND s.kind <> :kind_opening)
-      FROM (SELECT x.account, x.is_debit, p.seq, p.kind,
+           coalesce(sum(s.posted) FILTER (WHERE s.is_debit AND s.is_cleared), 0)::bigint,
+           coalesce(sum(s.posted) FILTER (WHERE NOT s.is_debit AND s.is_cleared), 0)::bigint,
+           count(*) FILTER (WHERE s.is_debit AND s.posted > 0 AND s.is_cleared),
+           count(*) FILTER (WHERE NOT s.is_debit AND s.posted > 0 AND s.is_cleared)
+      FROM (SELECT x.account, x.is_debit, p.seq,
+                   p.kind IN (:kind_pay, :kind_refund, :kind_return, :kind_represent, :kind_benefit) AS is_cleared,
                    CASE p.phase WHEN :phase_hold THEN p.amount WHEN :phase_release THEN -p.amount ELSE 0 END AS pending,
                    CASE p.phase WHEN :phase_post THEN p.amount ELSE 0 END AS posted
               FROM batch b,
@@ -101,12 +103,12 @@ LANGUAGE sql STABLE AS $$
                            NULL::smallint AS event_kind, NULL::timestamptz AS at, p.seq, p.n
                       FROM posting p
                      WHERE p.business_date = b.business_date AND p.lane = b.lane AND p.seq = b.seq
-                       AND p.kind <> :kind_opening
+                       AND p.kind IN (:kind_pay, :kind_refund)
                     UNION ALL
                     SELECT e.payment, NULL, NULL, NULL, NULL, e.business_date, e.kind, e.at, e.seq, e.n
                       FROM event e
                      WHERE e.business_date = b.business_date AND e.lane = b.lane AND e.seq = b.seq
-                       AND e.payment <> '00000000-0000-0000-0000-000000000000'
+                       AND e.payment <> '00000000-0000-0000-0000-000000000000' AND e.kind <> :event_booked
                     OFFSET 0) m
      WHERE b.lane = of_lane AND b.seq > after_seq AND b.seq <= last_seq
      GROUP BY m.payment
@@ -124,8 +126,26 @@ LANGUAGE sql STABLE AS $$
      GROUP BY 1
 $$;
 
+CREATE FUNCTION pg_temp.route_of(account uuid) RETURNS uuid LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE
+               WHEN get_byte(uuid_send(account), 7) IN (:account_personal, :account_benefit)
+               THEN (CASE get_byte(uuid_send(account), 7)
+                          WHEN :account_personal THEN lpad(to_hex(:pay_type_personal), 12, '0')
+                          ELSE encode(substr(uuid_send(account), 1, 6), 'hex')
+                     END || '00' || to_hex(:account_fund)
+                     || lpad(to_hex(((get_byte(uuid_send(account), 8) << 12)
+                                     + (get_byte(uuid_send(account), 9) << 4)
+                                     + (get_byte(uuid_send(account), 10) >> 4)) / 100 * 100), 5, '0')
+                     || '00000000000')::uuid
+               WHEN get_byte(uuid_send(account), 7) IN (:account_debt, :account_long, :account_short)
+               THEN encode(set_byte(uuid_send('00000000-0000-0000-0000-000000000000'::uuid), 7, :account_debt),
+                           'hex')::uuid
+               ELSE account
+           END
+$$;
+
 -- name: fold
--- Add a stretch of one lane, all of one cycle, to the folds. A personal account is cleared by its pooling area's fund.
+-- Add a stretch of one lane, all of one cycle, to the folds.
 -- $1 lane smallint, $2 after seq bigint, $3 last seq bigint, $4 cycle bigint
 WITH moved AS MATERIALIZED (
     SELECT * FROM pg_temp.account_moves($1::smallint, $2::bigint, $3::bigint)
@@ -143,14 +163,8 @@ WITH moved AS MATERIALIZED (
     INSERT INTO clearing_fold AS f
     SELECT $4::bigint, c.account, sum(c.cleared_debits)::bigint, sum(c.cleared_credits)::bigint,
            sum(c.cleared_debit_count)::bigint, sum(c.cleared_credit_count)::bigint
-      FROM (SELECT CASE WHEN get_byte(uuid_send(m.account), 7) = :account_personal
-                        THEN (lpad(to_hex(:pay_type_personal), 12, '0') || '00' || to_hex(:account_fund)
-                              || lpad(to_hex(((get_byte(uuid_send(m.account), 8) << 12)
-                                              + (get_byte(uuid_send(m.account), 9) << 4)
-                                              + (get_byte(uuid_send(m.account), 10) >> 4)) / 100 * 100), 5, '0')
-                              || '00000000000')::uuid
-                        ELSE m.account
-                   END AS account, m.cleared_debits, m.cleared_credits, m.cleared_debit_count, m.cleared_credit_count
+      FROM (SELECT pg_temp.route_of(m.account) AS account, m.cleared_debits, m.cleared_credits,
+                   m.cleared_debit_count, m.cleared_credit_count
               FROM moved m
              WHERE m.cleared_debits > 0 OR m.cleared_credits > 0) c
      GROUP BY c.account
@@ -520,9 +534,16 @@ SELECT w.*
  LIMIT 1;
 
 -- name: wrong_file
--- A file in force whose total or number of items is not what the cycle's postings give its bank, or one that is not
--- there though the cycle is published. $1 cycle bigint, $2 kind of files of what banks pay text,
+-- A file in force whose total or number of items is not what the postings of the cycles that it covers give its bank,
+-- or a bank that has none though the cycle is published. $1 cycle bigint, $2 kind of files of what banks pay text,
 -- $3 kind of files of what they get text
+WITH owed AS MATERIALIZED (
+    SELECT c.cycle, o.bank, o.debits, o.credits, o.debit_count, o.credit_count
+      FROM (SELECT DISTINCT m.cycle FROM net_position m
+             WHERE m.cycle <= $1::bigint
+               AND m.cycle >= (SELECT min(x.delivers_from) FROM net_position x WHERE x.cycle = $1::bigint)) c,
+           LATERAL pg_temp.owed(c.cycle) o
+)
 SELECT w.*
   FROM (SELECT n.bank, k.kind, f.name,
                CASE k.kind WHEN $2::text THEN ARRAY[coalesce(o.debits, 0), coalesce(o.debit_count, 0)]
@@ -530,12 +551,15 @@ SELECT w.*
                CASE k.kind WHEN $2::text THEN ARRAY[f.debit_total, f.item_count]
                            ELSE ARRAY[f.credit_total, f.item_count] END AS actual
           FROM clearing_run c
-          JOIN net_position n ON n.cycle = c.cycle
+          JOIN net_position n ON n.cycle = c.cycle AND n.delivers_from IS NOT NULL
           JOIN (VALUES ($2::text), ($3::text)) k(kind) ON true
           LEFT JOIN clearing_file f ON f.cycle = n.cycle AND f.bank = n.bank AND f.kind = k.kind
                                    AND f.published_at IS NOT NULL
                                    AND NOT EXISTS (SELECT FROM clearing_file r WHERE r.replaces = f.name)
-          LEFT JOIN pg_temp.owed($1::bigint) o ON o.bank = n.bank
+          LEFT JOIN LATERAL (SELECT sum(w.debits)::bigint AS debits, sum(w.debit_count)::bigint AS debit_count,
+                                    sum(w.credits)::bigint AS credits, sum(w.credit_count)::bigint AS credit_count
+                               FROM owed w
+                              WHERE w.bank = n.bank AND w.cycle BETWEEN n.delivers_from AND n.cycle) o ON true
          WHERE c.cycle = $1::bigint AND c.published_at IS NOT NULL) w
  WHERE w.expected <> w.actual
  ORDER BY w.bank, w.kind, w.name

@@ -1,0 +1,34 @@
+"""Who does what two operators have agreed on: one line a kind."""
+
+from engine.core.approvals import ApprovalKind
+from engine.flows.approve import Executors
+from engine.flows.change_cap import change_cap
+from engine.flows.correct import Corrections
+from engine.flows.disburse import Payments
+from engine.flows.import_participants import bring_in
+from engine.flows.participant_keys import GiveKey
+from engine.flows.register_participants import Register, change_participant, give_fund
+from engine.flows.suspend_participant import reinstate
+from engine.web.node import Node
+
+
+def executors_of(node: Node) -> Executors:
+    """The executors of this node. What is plain SQL is an effect, everything else an action."""
+    corrections = Corrections(node.ledger, node.pool, node.database_url, node.signing_keys[0])
+    return Executors(
+        effects={
+            ApprovalKind.REGISTER_PARTICIPANT: Register(node.keyring, node.ids),
+            ApprovalKind.CHANGE_PARTICIPANT: change_participant,
+            ApprovalKind.CHANGE_KEYS: GiveKey(node.keyring, node.ids),
+            ApprovalKind.REINSTATE_PARTICIPANT: reinstate,
+            ApprovalKind.IMPORT_PARTICIPANTS: bring_in,
+            ApprovalKind.ASSIGN_FUND: give_fund,
+            ApprovalKind.NET_DEBIT_CAP: change_cap,
+        },
+        actions={
+            ApprovalKind.REISSUE_FILE: corrections.reissue,
+            ApprovalKind.MANUAL_POSTING: corrections.post,
+            ApprovalKind.RESOLVE_DIFFERENCE: corrections.resolve,
+            ApprovalKind.DISBURSEMENT: Payments(node.pool, node.ledger, node.ids, node.eligibility),
+        },
+    )
