@@ -12,6 +12,9 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 NO_PAYMENT = (404, "payment-not-found")
 NOT_FOUND = (404, "not-found")
+# Operators' and agencies' paths need callers of their own; their tests are beside their handlers.
+NOT_OWN = ("/reissue", "/acknowledgement")
+OWN_PATHS = ("/v1/payments", "/v1/cards", "/v1/clearing/files", "/v1/clearing/positions", "/v1/sandbox")
 MERCHANT_CALLS: list[tuple[str, str, Json]] = [
     ("GET", "/v1/payments", {}),
     ("GET", "{payment}", {}),
@@ -102,10 +105,16 @@ async def test_wrong_method_is_told_the_right_ones(city: Api, method: str, path:
 
 @pytest.mark.parametrize(
     "route",
-    [route for route in ROUTES + SANDBOX_ROUTES if route.is_signed],
+    [
+        route
+        for route in ROUTES + SANDBOX_ROUTES
+        if route.is_signed and route.path.startswith(OWN_PATHS) and not route.path.endswith(NOT_OWN)
+    ],
     ids=lambda route: f"{route.method} {route.path}",
 )
-async def test_unknown_parameter_is_refused_on_every_signed_path(city: Api, route: Route) -> None:
+async def test_unknown_parameter_is_refused_on_every_path_of_merchants_banks_and_channels(
+    city: Api, route: Route
+) -> None:
     caller, identifier = "merchant-0", (await city.paid()).rpartition("/")[2]
     if route.path.startswith("/v1/clearing"):
         caller = "bank-0"
