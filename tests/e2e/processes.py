@@ -21,14 +21,20 @@ def engine_environ() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in left_out}
 
 
-def run_engine(*arguments: str, timeout_s: float = 300.0) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end."""
+def run_engine(
+    *arguments: str, timeout_s: float = 300.0, database_url: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end, on services of its own or on one database.
+
+    Never within this process: a command sets up logging for good, on streams that a test takes away from it.
+    """
+    own = {"DATABASE_URL": database_url} if database_url is not None else {}
     return subprocess.run(
         [*ENGINE, *arguments],
         capture_output=True,
         text=True,
         timeout=timeout_s,
-        env=engine_environ(),
+        env=engine_environ() | own,
         check=False,
     )
 

@@ -3,16 +3,16 @@
 import asyncio
 import re
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 import pytest_asyncio
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from typer.testing import CliRunner, Result
 
-from engine.cli.app import app
 from engine.cli.options import Exit
 from engine.client.credentials import CallerFile, write_caller_file
 from engine.core.calendar import CycleNumber, cycle_date
+from tests.e2e.processes import run_engine
 from tests.web.api import ED25519_KEY, Api
 from tests.web.conftest import city
 
@@ -41,10 +41,9 @@ class Desk:
             self._key, CallerFile(keyid="bank-0-ed25519", alg="ed25519", key=key, base_url=str(city.base_url))
         )
 
-    async def bank(self, *words: str) -> Result:
+    async def bank(self, *words: str) -> CompletedProcess[str]:
         """Run a command of `engine bank`, while the engine serves."""
-        arguments = ["bank", *words, "--key-file", str(self._key)]
-        return await asyncio.to_thread(CliRunner().invoke, app, arguments)
+        return await asyncio.to_thread(run_engine, "bank", *words, "--key-file", str(self._key))
 
 
 @pytest.fixture
@@ -57,15 +56,15 @@ async def test_a_banks_day(desk: Desk, cycle: CycleNumber) -> None:
     files = str(desk.folder / "files")
     day = ("--business-date", str(cycle_date(cycle)))
     pulled = await desk.bank("pull", "--to", files, *day)
-    assert (pulled.exit_code, pulled.stdout.splitlines()[-1]) == (Exit.DONE, "7 files"), pulled.output
+    assert (pulled.returncode, pulled.stdout.splitlines()[-1]) == (Exit.DONE, "7 files"), pulled.stderr
     (collect,) = (desk.folder / "files").glob("*_COLLECT_v1.xml")
     part = await desk.bank("ack", collect.name, "--reject", "2:AC01")
     assert part.stdout == f"{collect.name}  part\n1 files\n"
     rest = await desk.bank("ack", *day)
-    assert (rest.exit_code, rest.stdout.splitlines()[-1]) == (Exit.DONE, "6 files"), rest.output
+    assert (rest.returncode, rest.stdout.splitlines()[-1]) == (Exit.DONE, "6 files"), rest.stderr
     assert (await desk.bank("ack")).stdout == "0 files\n"
     statement = await desk.bank("statement", "--make", files, *day)
-    assert re.fullmatch(r"ST-\w+: \d+ lines, \w+, rcn_\w+\n", statement.stdout), statement.output
+    assert re.fullmatch(r"ST-\w+: \d+ lines, \w+, rcn_\w+\n", statement.stdout), statement.stderr
     wrong = await desk.bank("statement", "--make", files, "--off-by", "1")
     assert ", different, " in wrong.stdout
 
@@ -74,16 +73,16 @@ async def test_what_is_given_back_is_told(desk: Desk, cycle: CycleNumber) -> Non
     files = str(desk.folder / "files")
     await desk.bank("pull", "--to", files)
     given = await desk.bank("return", "--make", files, "--reason", "AC06")
-    assert given.exit_code == Exit.DONE, given.output
+    assert given.returncode == Exit.DONE, given.stderr
     assert re.fullmatch(r"RT-\w+: 1 items given back, .*\.returns\.txt\n", given.stdout)
     (sent,) = (desk.folder / "files").glob("*.returns.txt")
     assert "|AC06 R01-1\n" in sent.read_text()
     again = await desk.bank("return", str(sent))
-    assert (again.exit_code, "1 items given back" in again.stdout) == (Exit.DONE, True)
+    assert (again.returncode, "1 items given back" in again.stdout) == (Exit.DONE, True)
     faulty = desk.folder / "faulty.txt"
     faulty.write_text(sent.read_text().replace("|AC06 R01-1\n", "|AC6 R01-1\n").replace("H|1|RT-", "H|1|RX-"))
     refused = await desk.bank("return", str(faulty))
-    assert refused.exit_code == Exit.CHECK_FAILED
+    assert refused.returncode == Exit.CHECK_FAILED
     assert "/lines/2/" in refused.stderr
     assert "REFUSED: " in refused.stderr
 
@@ -104,10 +103,10 @@ async def test_what_is_given_back_is_told(desk: Desk, cycle: CycleNumber) -> Non
     ],
 )
 async def test_what_cannot_be_meant_is_wrong_usage(desk: Desk, words: tuple[str, ...]) -> None:
-    assert (await desk.bank(*words)).exit_code == Exit.WRONG_USAGE
+    assert (await desk.bank(*words)).returncode == Exit.WRONG_USAGE
 
 
 async def test_what_is_not_there_is_told(desk: Desk, cycle: CycleNumber) -> None:
-    assert (await desk.bank("ack", "SSC_nothing")).exit_code == Exit.CHECK_FAILED
+    assert (await desk.bank("ack", "SSC_nothing")).returncode == Exit.CHECK_FAILED
     empty = await desk.bank("statement", "--make", str(desk.folder))
-    assert (empty.exit_code, "does not hold the flat files" in empty.stderr) == (Exit.CHECK_FAILED, True)
+    assert (empty.returncode, "does not hold the flat files" in empty.stderr) == (Exit.CHECK_FAILED, True)
