@@ -15,7 +15,7 @@ import msgspec
 
 from engine.core.bank_lines import Direction, ReturnLine, UploadKind
 from engine.core.calendar import cycle_date, cycle_sequence
-from engine.core.clearing_lines import BANK_LEG, ClearingItem, FileKind, ItemType
+from engine.core.clearing_lines import BANK_LEG, FILE_DIRECTIONS, ClearingItem, FileKind, ItemType
 from engine.core.money import CURRENCY_NUMBER
 from engine.formats import bank_file_formats, flat_uploads
 from engine.formats.bank_file import SENDER, MalformedRecord
@@ -24,7 +24,6 @@ from engine.formats.flat import HASH_TOTAL_MODULUS
 from engine.formats.flat_layout import DETAIL, VERSION
 
 FORM: Final = "flat"
-DIRECTIONS: Final = {FileKind.COLLECT: Direction.DEBIT, FileKind.CREDIT: Direction.CREDIT}
 RETURNED_SUFFIX: Final = ".returns.txt"
 _CHUNK_BYTES: Final = 1 << 16
 
@@ -76,7 +75,7 @@ def pulled_day(folder: Path, business_date: date | None = None) -> PulledDay:
         except MalformedFileName:
             continue
         known = newest.get((name.cnaps, name.cycle, name.kind))
-        if name.form == FORM and name.kind in DIRECTIONS and (known is None or known.version < name.version):
+        if name.form == FORM and name.kind in FILE_DIRECTIONS and (known is None or known.version < name.version):
             newest[name.cnaps, name.cycle, name.kind] = name
     days = {cycle_date(name.cycle) for name in newest.values()}
     banks = {name.cnaps for name in newest.values()}
@@ -102,7 +101,7 @@ def make_statement(day: PulledDay, *, file_id: str, at: datetime, off_by: int = 
             if returned[lost]:
                 returned[lost] -= 1
                 continue
-            direction = DIRECTIONS[name.kind]
+            direction = FILE_DIRECTIONS[name.kind]
             amount, off = item.amount + off, 0
             reference = f"{direction[0]}{cycle_sequence(name.cycle):02d}-{place}"
             fields = (reference, item.payment_id, direction, str(amount), f"{day.business_date:%Y%m%d}")

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from engine.core.bank_lines import Direction
 from engine.core.calendar import CycleNumber, cycle_text
 from engine.core.clearing import NetPosition
 from engine.core.ids import BankId
@@ -33,6 +34,10 @@ class FileStatus(enum.StrEnum):
     ACKNOWLEDGED = "acknowledged"
     PART = "part"  # acknowledged but for some lines
     REJECTED = "rejected"
+
+
+FILE_DIRECTIONS: Final = {FileKind.COLLECT: Direction.DEBIT, FileKind.CREDIT: Direction.CREDIT}
+"""What the lines of a file do to the accounts at its bank; the other kinds have lines of both."""
 
 
 class ItemType(enum.StrEnum):

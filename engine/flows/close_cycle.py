@@ -14,7 +14,7 @@ from engine.core.calendar import (
 )
 from engine.core.clearing import seal_root
 from engine.store.clearing_session import ClearingSession, ClearingState
-from engine.store.clearing_store import insert_seal, load_lane_ends, open_next_cycle, pass_all_lanes
+from engine.store.clearing_store import insert_seal, load_lane_ends, open_next_cycle
 from engine.store.faults import Fault, translated
 from engine.store.settlement import load_timetable
 
@@ -74,7 +74,7 @@ async def seal_cycle(session: ClearingSession, *, cycle: CycleNumber, signing_ke
     assert run is not None, "only a closed cycle is sealed"
     if run.sealed_at is not None:
         return
-    await pass_all_lanes(session)
+    await session.pass_all_lanes()
     ends = await load_lane_ends(session, cycle)
     root = seal_root(ends)
     await insert_seal(

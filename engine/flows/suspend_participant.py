@@ -23,8 +23,8 @@ class Reinstatement(msgspec.Struct, frozen=True, kw_only=True):
 async def suspend(asked: Asking, identifier: bytes, *, reason: str) -> Participant | NotDone:
     """Suspend a participant; suspending it again changes nothing.
 
-    It is strict once the transaction is committed and `pass_lanes` has returned, and must not be answered before: no
-    payment to a merchant succeeds from then on, and no operator's change. What others call is refused by each process
+    It is strict once the transaction is committed and `pass_all_lanes` has returned, and must not be answered before:
+    no payment to a merchant succeeds from then on, and no operator's change. What others call each process refuses
     as soon as it reads their keys again.
     """
     seen = await load_participant(asked.connection, identifier)
@@ -43,7 +43,7 @@ async def suspend(asked: Asking, identifier: bytes, *, reason: str) -> Participa
 
 
 async def take_terminals(asked: Asking, identifier: bytes, terminals: tuple[str, ...]) -> Participant | NotDone:
-    """Take terminals from a merchant: after `pass_lanes` nothing is paid at them. One operator is enough."""
+    """Take terminals from a merchant: after `pass_all_lanes` nothing is paid at them. One operator is enough."""
     participant = await load_participant(asked.connection, identifier)
     if participant is None or participant.kind is not ParticipantKind.MERCHANT:
         return NotDone(Refusal.NOT_FOUND)

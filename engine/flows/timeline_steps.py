@@ -10,7 +10,7 @@ from engine.core.accounts import AccountId, AccountKind, account_kind, account_t
 from engine.core.answers import EventKind
 from engine.core.bank_lines import Direction
 from engine.core.calendar import CycleNumber, cycle_text
-from engine.core.clearing_lines import FileKind, FileStatus
+from engine.core.clearing_lines import FILE_DIRECTIONS, FileStatus
 from engine.core.ids import BankId, IdKind, id_text, kind_number
 from engine.core.payment_timeline import Step, StepKind, step_of_event, step_of_posting
 from engine.core.payments import Payment
@@ -25,7 +25,6 @@ from engine.store.timelines import (
     TimelineRun,
 )
 
-FILE_KINDS: Final = {Direction.DEBIT: FileKind.COLLECT, Direction.CREDIT: FileKind.CREDIT}
 _CARDS_OWN: Final = frozenset({AccountKind.PERSONAL_ACCOUNT, AccountKind.CARD_RECEIVABLE})
 
 
@@ -156,7 +155,7 @@ def _file_steps(known: KnownPayment) -> Iterator[Step]:
 
 def is_told_in(leg: Leg, file: TimelineFile) -> bool:
     """True if a file tells its bank of this end of a posting."""
-    return (leg.bank, leg.posting.cycle, FILE_KINDS[leg.direction]) == (file.bank, file.item_cycle, file.kind)
+    return (leg.bank, leg.posting.cycle, leg.direction) == (file.bank, file.item_cycle, FILE_DIRECTIONS.get(file.kind))
 
 
 def _dropped_steps(known: KnownPayment) -> Iterator[Step]:

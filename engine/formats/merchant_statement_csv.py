@@ -27,7 +27,6 @@ from engine.core.ids import id_text
 from engine.core.merchant_statement import StatementLine
 from engine.core.payments import TenderKind
 
-MEDIA_TYPE: Final = "text/csv"
 COLUMNS: Final = (
     "type",
     "payment_id",

@@ -1,7 +1,7 @@
 """The session of a closer: the lock that makes it the only one, and how far the cycles are."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import date, datetime
 from typing import Any, Final
@@ -11,6 +11,7 @@ import msgspec
 
 from engine.core.books import Control
 from engine.core.calendar import CycleNumber, cycle_date, settlement_date
+from engine.store.barrier import pass_all_lanes
 from engine.store.connection import READ_SETTINGS, AnyConnection, connect
 from engine.store.faults import Fault, StoreUnavailable, translated
 from engine.store.partitions import partitions_of_day
@@ -110,6 +111,15 @@ class ClearingSession:
             for part in partitions_of_day(business_date):
                 await self._writer.fetchval(ensure, part.parent, part.name, part.key, part.lower, part.upper, part.fill)
 
+    async def pass_all_lanes(self) -> None:
+        """Every batch that read the books as they were before has ended.
+
+        Raises:
+            Fault: one of `translated`.
+        """
+        assert self._is_locked, "only the only closer waits for batches"
+        await pass_all_lanes(self._writer)
+
     async def fetch(self, name: str, *values: object) -> list[asyncpg.Record]:
         """Read with one of the queries, on the connection that reads ahead.
 
@@ -146,16 +156,6 @@ class ClearingSession:
         assert self._is_locked, "only the only closer writes"
         with translated():
             await self._writer.execute(self._queries[name], *values)
-
-    async def execute_many(self, name: str, rows: Sequence[Sequence[object]]) -> None:
-        """Write with one of the queries, once for each row, all in one transaction, as the only closer.
-
-        Raises:
-            Fault: one of `translated`.
-        """
-        assert self._is_locked, "only the only closer writes"
-        with translated():
-            await self._writer.executemany(self._queries[name], rows)
 
 
 @asynccontextmanager

@@ -69,16 +69,6 @@ async def open_next_cycle(
     await session.execute("open_next_cycle", cycle, business_date, following, cutoff_at, closed_at, settlement_date)
 
 
-async def pass_all_lanes(session: ClearingSession) -> None:
-    """The barrier: when this returns, every batch that read the control row as it was before has ended.
-
-    A batch locks its lane before it reads the control row, so whoever gets the lane's lock after a change was made
-    knows that later batches see the change. A lane that is registered meanwhile reads it too.
-    """
-    for row in await session.fetch("lanes"):
-        await session.execute("pass_lane", row["id"])
-
-
 async def load_lane_ends(session: ClearingSession, cycle: CycleNumber) -> tuple[LaneEnd, ...]:
     """Where each lane's chain stood at the end of *cycle*, by lane."""
     return tuple(LaneEnd(*row) for row in await session.fetch("lane_ends", cycle))

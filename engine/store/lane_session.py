@@ -22,8 +22,13 @@ LANE_ID_MAX: Final = 1_000
 LEAVE_S: Final = 5.0
 SILENCE_S_MAX: Final = 30.0  # a network that died without a word is noticed by nothing else on our side
 _PREPARED: Final = (
-    *("lock_and_claim", "read_books", "read_earlier", "read_bills"),
-    *("write_bills", "write_changes", "write_books"),
+    "lock_and_claim",
+    "read_books",
+    "read_earlier",
+    "read_bills",
+    "write_bills",
+    "write_changes",
+    "write_books",
 )
 
 

@@ -185,28 +185,6 @@ async def load_funds(source: Source, *, after: tuple[int, int], regions: tuple[i
     return [Fund(row["region"], row["pay_type"], f"{row['bank']:012d}") for row in rows]
 
 
-async def load_fund_bank(source: Source, region: int, pay_type: int) -> str | None:
-    """The CNAPS number of the bank that holds a fund."""
-    with translated():
-        found = await source.fetchval(load_queries("participants")["fund_bank"], region, pay_type)
-    return f"{found:012d}" if found is not None else None
-
-
-async def pass_lanes(pool: asyncpg.Pool) -> None:
-    """The barrier: when this returns, every batch that read the books as they were before has ended.
-
-    A batch locks its lane before it reads merchants and terminals, so whoever gets the lane's lock after a change was
-    committed knows that later batches see the change. A lane that is registered meanwhile sees it too.
-
-    Raises:
-        Fault: a lane could not be passed; the change stands, and passing has to be tried again.
-    """
-    queries = load_queries("participants")
-    with translated():
-        for row in await pool.fetch(queries["lanes"]):
-            await pool.fetchval(queries["pass_lane"], row["id"])
-
-
 def participant_of(row: asyncpg.Record) -> Participant:
     """The participant of an `every_participant` row."""
     return Participant(

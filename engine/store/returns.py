@@ -15,7 +15,7 @@ from engine.core.accounts import AccountId
 from engine.core.bank_lines import Direction
 from engine.core.calendar import CycleNumber
 from engine.core.clearing import CLEARED_KINDS, CLEARED_PHASE, AccountNotRouted, bank_of, has_own_bank, route_account
-from engine.core.clearing_lines import FileKind
+from engine.core.clearing_lines import FILE_DIRECTIONS, FileKind
 from engine.core.ids import BankId, CardId
 from engine.core.postings import PostingKind
 from engine.core.returns import CoveredCycles, Item, ReturnedClaim, ReturnState
@@ -26,11 +26,9 @@ from engine.store.sql import load_queries
 
 LOCK_POLL_S: Final = 0.05
 SESSION_SETTINGS: Final = {**READ_SETTINGS, "plan_cache_mode": "force_custom_plan", "enable_seqscan": "off"}
-FILE_DIRECTIONS: Final = {FileKind.COLLECT: Direction.DEBIT, FileKind.CREDIT: Direction.CREDIT}
 
 _LOCKS: Final = 7_209 << 32  # one for each bank, of the advisory locks
 _QUERIES: Final = load_queries("returns")
-_DIRECTION_KINDS: Final = {FileKind.COLLECT.value: Direction.DEBIT, FileKind.CREDIT.value: Direction.CREDIT}
 _COLUMNS: Final = (
     *("batch", "n", "line", "bank", "item", "direction", "payment", "cycle", "leg", "amount", "account", "stand_in"),
     *("file", "seq", "reason", "return_ref"),
@@ -130,7 +128,7 @@ class ReturnsSession:
             rows = await self.connection.fetch(_QUERIES["files_of_names"], self.bank, names)
         return {
             row["name"]: CoveredCycles(
-                _DIRECTION_KINDS.get(row["kind"]), CycleNumber(row["first_cycle"]), CycleNumber(row["cycle"])
+                FILE_DIRECTIONS.get(FileKind(row["kind"])), CycleNumber(row["first_cycle"]), CycleNumber(row["cycle"])
             )
             for row in rows
         }

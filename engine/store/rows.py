@@ -83,21 +83,7 @@ def payer_of(row: asyncpg.Record) -> Payer:
 def payment_row(payment: Payment) -> Row:
     """`payment`, column by column."""
     return (
-        payment.id,
-        payment.region,
-        payment.merchant,
-        payment.payer,
-        payment.order_no,
-        payment.amount,
-        payment.scenario,
-        payment.mode,
-        payment.terminal_id,
-        payment.description,
-        payment.state,
-        payment.refusal,
-        payment.captured_amount,
-        payment.refunded_amount,
-        _encode(payment.tenders),
+        *_payment_head(payment),
         payment.business_date,
         payment.cycle,
         payment.limit_day,
@@ -110,6 +96,11 @@ def payment_row(payment: Payment) -> Row:
 
 def new_payment_row(payment: Payment) -> Row:
     """`new_payment`: a payment that is stored by the batch that made it, whose date and instant are its own."""
+    return (*_payment_head(payment), payment.cycle, payment.expires_at, payment.bill_no)
+
+
+def _payment_head(payment: Payment) -> Row:
+    """The columns that `payment` and `new_payment` begin with."""
     return (
         payment.id,
         payment.region,
@@ -126,9 +117,6 @@ def new_payment_row(payment: Payment) -> Row:
         payment.captured_amount,
         payment.refunded_amount,
         _encode(payment.tenders),
-        payment.cycle,
-        payment.expires_at,
-        payment.bill_no,
     )
 
 

@@ -204,11 +204,6 @@ async def insert_dropped(connection: AnyConnection, items: Iterable[DroppedItem]
     )
 
 
-async def load_settlement_bank_of(reader: Reader, cycle: CycleNumber) -> BankId:
-    """The bank through which a netted cycle settles, and which stands in for what drops out of it."""
-    return BankId(await reader.fetchval(_QUERIES["settlement_bank_of_cycle"], cycle))
-
-
 async def note_pulled(writer: Reader, name: str, *, at: datetime) -> None:
     """Keep when a file was first pulled to its end."""
     await writer.execute(_QUERIES["note_pulled"], name, at)

@@ -14,6 +14,7 @@ from multidict import CIMultiDictProxy
 
 from engine.codes.http_signature import (
     CoveredRequest,
+    ParsedSignature,
     check_content_digest,
     check_digest,
     judge_signature,
@@ -76,9 +77,23 @@ async def authenticate(request: web.Request, node: Node, *, is_money: bool) -> N
         Refused: the first of these that fails.
         HTTPException: the body cannot be read.
     """
-    headers = request.headers
-    digest = _joined(headers, "Content-Digest")
+    digest = _joined(request.headers, "Content-Digest")
     body = await _read_whole(request) if request.body_exists else b""
+    parsed, caller = await _signer(request, node, digest)
+    refusal = check_content_digest(digest, body)
+    if refusal is not None:
+        raise Refused(refusal)
+    await _admit(request, node, parsed, caller, is_money=is_money)
+    request[BODY] = body
+
+
+async def _signer(request: web.Request, node: Node, digest: str | None) -> tuple[ParsedSignature, Caller]:
+    """Whose signature the request bears.
+
+    Raises:
+        Refused: nobody's, or one that is wrong or too old.
+    """
+    headers = request.headers
     covered = CoveredRequest(
         method=request.method,
         target=request.raw_path,
@@ -89,16 +104,22 @@ async def authenticate(request: web.Request, node: Node, *, is_money: bool) -> N
     if isinstance(parsed, Refusal):
         raise Refused(parsed)
     caller = node.callers.at_hand(parsed.keyid) or await node.callers.find(parsed.keyid)
-    now_s = node.clock.wall_s()
-    if caller is None:
-        raise Refused(judge_signature(parsed, None, now_s=now_s) or Refusal.SIGNATURE_KEY_UNKNOWN)
-    refusal = (
-        judge_signature(parsed, caller.key, now_s=now_s)
-        or check_content_digest(digest, body)
-        or (None if node.nonces.is_fresh_here(parsed.keyid, parsed.nonce, now_s=now_s) else Refusal.REQUEST_REPLAYED)
-    )
-    if refusal is not None:
-        raise Refused(refusal)
+    refusal = judge_signature(parsed, caller.key if caller is not None else None, now_s=node.clock.wall_s())
+    if refusal is not None or caller is None:
+        raise Refused(refusal or Refusal.SIGNATURE_KEY_UNKNOWN)
+    return parsed, caller
+
+
+async def _admit(
+    request: web.Request, node: Node, parsed: ParsedSignature, caller: Caller, *, is_money: bool = False
+) -> None:
+    """Let the signer in, once with this nonce.
+
+    Raises:
+        Refused: a replay, or a caller that is suspended.
+    """
+    if not node.nonces.is_fresh_here(parsed.keyid, parsed.nonce, now_s=node.clock.wall_s()):
+        raise Refused(Refusal.REQUEST_REPLAYED)
     if is_money:
         node.nonces.tell(parsed.keyid, parsed.nonce)
     elif not await node.nonces.is_fresh_anywhere(parsed.keyid, parsed.nonce):
@@ -106,7 +127,6 @@ async def authenticate(request: web.Request, node: Node, *, is_money: bool) -> N
     if caller.is_suspended:
         raise Refused(Refusal.CALLER_SUSPENDED)
     request[CALLER] = caller
-    request[BODY] = body
 
 
 def signed_upload(handler: Handler) -> Handler:
@@ -130,30 +150,14 @@ def signed_upload(handler: Handler) -> Handler:
             raise Refused(Refusal.CONTENT_DIGEST_MISMATCH)
 
     async def checked(request: web.Request) -> web.StreamResponse:
-        node, headers = request.app[NODE], request.headers
-        if "Content-Encoding" in headers:
+        node = request.app[NODE]
+        if "Content-Encoding" in request.headers:
             raise web.HTTPUnsupportedMediaType(headers={"Accept-Encoding": "identity"})
-        digest = _joined(headers, "Content-Digest")
-        covered = CoveredRequest(
-            method=request.method,
-            target=request.raw_path,
-            content_digest=digest,
-            idempotency_key=_joined(headers, "Idempotency-Key"),
-        )
-        parsed = parse_signature(covered, _joined(headers, "Signature-Input"), _joined(headers, "Signature"))
-        if isinstance(parsed, Refusal):
-            raise Refused(parsed)
-        caller = await node.callers.find(parsed.keyid)
-        refusal = judge_signature(parsed, caller.key if caller is not None else None, now_s=node.clock.wall_s())
-        if refusal is not None or caller is None or digest is None:
-            missing = Refusal.SIGNATURE_KEY_UNKNOWN if caller is None else Refusal.CONTENT_DIGEST_MISMATCH
-            raise Refused(refusal or missing)
-        is_fresh = node.nonces.is_fresh_here(parsed.keyid, parsed.nonce, now_s=node.clock.wall_s())
-        if not is_fresh or not await node.nonces.is_fresh_anywhere(parsed.keyid, parsed.nonce):
-            raise Refused(Refusal.REQUEST_REPLAYED)
-        if caller.is_suspended:
-            raise Refused(Refusal.CALLER_SUSPENDED)
-        request[CALLER] = caller
+        digest = _joined(request.headers, "Content-Digest")
+        parsed, caller = await _signer(request, node, digest)
+        if digest is None:
+            raise Refused(Refusal.CONTENT_DIGEST_MISMATCH)
+        await _admit(request, node, parsed, caller)
         request[UPLOAD] = arriving(request, digest)
         return await handler(request)
 

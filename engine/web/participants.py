@@ -20,6 +20,7 @@ from engine.flows.answer_once import Done, NotDone
 from engine.flows.approve import Asking
 from engine.flows.register_participants import ask_change, ask_fund, ask_registration, register_terminals
 from engine.flows.suspend_participant import ask_reinstatement, suspend, take_terminals
+from engine.store.barrier import pass_all_lanes
 from engine.store.participants import (
     Fund,
     ParticipantsWanted,
@@ -27,7 +28,6 @@ from engine.store.participants import (
     load_participant,
     load_participants,
     load_terminals,
-    pass_lanes,
 )
 from engine.web.body import Refused, read_body, refuse_field
 from engine.web.boundary import BODY, CALLER, caller_id
@@ -147,7 +147,7 @@ async def post_suspension(request: web.Request) -> web.Response:
     answer = await do_once(request, wish_of(request, "suspend_participant", facts), step)
     # Replays too: the first answer may have been lost between the commit and the barrier.
     node = request.app[NODE]
-    await pass_lanes(node.pool)
+    await pass_all_lanes(node.pool)
     node.callers.forget()
     return done_response(answer)
 
@@ -208,7 +208,7 @@ async def post_terminals_removal(request: web.Request) -> web.Response:
 
     facts = {"id": id_text(identifier), "terminal_ids": given.terminal_ids}
     answer = await do_once(request, wish_of(request, "remove_terminals", facts), step)
-    await pass_lanes(request.app[NODE].pool)
+    await pass_all_lanes(request.app[NODE].pool)
     return done_response(answer)
 
 

@@ -26,13 +26,6 @@ WITH closed AS (
 )
 INSERT INTO clearing_run (cycle, closed_at, settlement_date) SELECT $1, $5, $6 FROM closed;
 
--- name: lanes
-SELECT id FROM lane ORDER BY id;
-
--- name: pass_lane
--- Waits for the lane's batch, if it has one under way, and lets go at once: its own transaction. $1 lane smallint
-SELECT 1 FROM lane WHERE id = $1 FOR NO KEY UPDATE;
-
 -- name: lane_ends
 -- Where each lane's chain stood when a cycle ended. $1 cycle bigint
 SELECT l.id, e.seq, e.hash

@@ -181,21 +181,10 @@ SELECT f.region, f.pay_type, b.cnaps AS bank
  ORDER BY f.region, f.pay_type
  LIMIT $5;
 
--- name: fund_bank
--- $1 region integer, $2 pay_type integer
-SELECT b.cnaps FROM fund f JOIN bank b ON b.id = f.bank WHERE f.region = $1 AND f.pay_type = $2;
-
 -- name: assign_fund
 -- $1 region integer, $2 pay_type integer, $3 bank uuid
 INSERT INTO fund (region, pay_type, bank) VALUES ($1, $2, $3)
 ON CONFLICT (region, pay_type) DO UPDATE SET bank = excluded.bank;
-
--- name: lanes
-SELECT id FROM lane ORDER BY id;
-
--- name: pass_lane
--- Waits for the lane's batch, if it has one under way, and lets go at once: its own transaction. $1 lane smallint
-SELECT 1 FROM lane WHERE id = $1 FOR NO KEY UPDATE;
 
 -- name: business_clock
 -- Business time as the lanes have it, and the database's own.

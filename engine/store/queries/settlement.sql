@@ -118,10 +118,6 @@ SELECT r.cycle, d.direction, d.bank, d.stand_in, count(*) AS count, sum(d.amount
  WHERE r.settled_at IS NULL AND r.cycle <= $1
  GROUP BY r.cycle, d.direction, d.bank, d.stand_in;
 
--- name: settlement_bank_of_cycle
--- $1 cycle bigint
-SELECT settlement_bank FROM clearing_run WHERE cycle = $1;
-
 -- name: note_pulled
 -- The first time stays. $1 name text, $2 pulled_at timestamptz
 INSERT INTO file_receipt AS r (name, pulled_at) VALUES ($1, $2)
