@@ -2,15 +2,19 @@
 
 import base64
 import binascii
+import ipaddress
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import msgspec
 
 from engine.codes.keys import MASTER_BYTES
+from engine.hints.read_limits import READS_A_SECOND
 
 DATA_DIR_DEFAULT: Final = Path(".engine")
 LANE_COUNT: Final = 4
@@ -22,6 +26,7 @@ CROWD: Final = 160
 4,360, 3,230 and 2,300 payments/s.
 """
 _MASTER_FILE: Final = "master.key"
+_PUBLIC_URL: Final = re.compile(r"https?://(?:[0-9A-Za-z.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 
 
 class WrongSetting(ValueError):
@@ -38,6 +43,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     port: int = 8080
     sftp_port: int = 0  # 0: no SFTP, or in the sandbox whichever port is free
     lane_count: int = LANE_COUNT
+    reads_a_second: float = READS_A_SECOND  # of one caller, in each process
     batch_max: int | None = None  # a benchmark's; None is the engine's own
 
 
@@ -66,6 +72,36 @@ def master_secret(data_dir: Path, environ: Mapping[str, str]) -> bytes:
     with os.fdopen(descriptor, "w") as file:
         file.write(fresh)
     return _decoded(fresh, str(path))
+
+
+def public_url(environ: Mapping[str, str]) -> str:
+    """Where everybody else reaches the engine, such as ``https://pay.example``: ``ENGINE_PUBLIC_URL``.
+
+    Empty if it is not set: links then lead to wherever the request that asks for them has come.
+
+    Raises:
+        WrongSetting: it is no such address. Links to orders are secrets, so only a machine's own may do without TLS.
+    """
+    given = environ.get("ENGINE_PUBLIC_URL", "").removesuffix("/")
+    if not given:
+        return ""
+    if not _PUBLIC_URL.fullmatch(given):
+        raise WrongSetting("ENGINE_PUBLIC_URL is not https:// and a host, without a path, such as https://pay.example")
+    try:
+        parts = urlsplit(given)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        raise WrongSetting("ENGINE_PUBLIC_URL names no host and port that there can be") from None
+    if parts.scheme != "https" and not _is_loopback(host):
+        raise WrongSetting("ENGINE_PUBLIC_URL is not https; only an address of this machine may be without")
+    return given
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _decoded(text: str, where: str) -> bytes:

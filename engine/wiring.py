@@ -4,7 +4,7 @@ import asyncio
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from functools import partial
@@ -19,27 +19,44 @@ from redis import asyncio as aioredis
 
 from engine.codes.keys import FIELD_KEY_ID, Keyring, SigningKey, signing_key_of
 from engine.core.bank_lines import UploadKind
+from engine.core.risk import RULES, Rule, lifted
+from engine.flows.assess_risk import RiskDesk
+from engine.flows.await_payment import open_payment_watch
+from engine.flows.callbacks import Callbacks
+from engine.flows.check_password import PasswordDesk
 from engine.flows.clock import Clock, IdSource
+from engine.flows.deliver_webhooks import WebhookParts
 from engine.flows.disburse import EveryoneEligible
 from engine.flows.disburse_send import Sender
+from engine.flows.hashing_pool import HashingPool
 from engine.flows.ledger_clearing import LedgerClearing
+from engine.flows.password_keys import BlockKeys
+from engine.flows.receive_upload import UploadHandlers
 from engine.flows.reconcile_statement import Statements
 from engine.flows.returned_lines import LinesGivenBack
+from engine.flows.review_payment import LedgerReviews
 from engine.flows.sandbox_time import SandboxTime
 from engine.flows.take_acknowledgement import AcknowledgementUploads
 from engine.flows.take_returns import ReturnUploads
-from engine.heap import settle_heap
+from engine.heap import settle_heap, share_interpreter
 from engine.hints.attempts import WrongCodes
 from engine.hints.connection import open_valkey
 from engine.hints.nonces import NonceGuard
+from engine.hints.outcomes import Outcomes
+from engine.hints.page_attempts import PageAttempts
+from engine.hints.read_limits import ReadLimits
+from engine.hints.risk_counters import RiskCounters
 from engine.ledger.lane import BATCH_COMMANDS_MAX, BatchDone
 from engine.ledger.router import Ledger
-from engine.settings import CROWD, Settings, master_secret
+from engine.settings import CROWD, Settings, master_secret, public_url
+from engine.store.card_numbers import CardNumbers
 from engine.store.connection import READ_SETTINGS, connect, open_pool
 from engine.store.faults import translated
 from engine.store.lane_session import LaneSessions
 from engine.store.migrations import migrate
+from engine.store.passwords import Passwords
 from engine.store.reads import Reads
+from engine.store.rules import RulesShelf
 from engine.store.sftp_access import SftpAccess
 from engine.store.sql import load_queries
 from engine.telemetry import Metrics
@@ -50,11 +67,15 @@ from engine.web.executors import executors_of
 from engine.web.node import Node
 from engine.web.problems import PROBLEMS
 from engine.web.render import encode_json
+from engine.web.wire_webhooks import webhook_body
 from engine.workers.approvals import run_approval_keeper
 from engine.workers.disbursements import run_disbursement_sender
 from engine.workers.holds import run_hold_sweeper, sweep_holds
 from engine.workers.partitions import run_partition_keeper
+from engine.workers.risk import open_risk_desk, run_review_keeper
+from engine.workers.statements import run_statement_keeper
 from engine.workers.timetable import close_due_cycles, run_timetable
+from engine.workers.webhooks import run_webhooks
 
 if TYPE_CHECKING:
     from engine.sftp.server import SftpAddress
@@ -132,9 +153,7 @@ async def open_books(settings: Settings, addresses: Addresses) -> AsyncIterator[
     async with AsyncExitStack() as stack:
         pool = await open_pool(addresses.database_url, size_max=POOL_SIZE_MAX)
         stack.push_async_callback(pool.close)
-        valkey = open_valkey(addresses.redis_url) if addresses.redis_url is not None else None
-        if valkey is not None:
-            stack.push_async_callback(valkey.aclose)
+        valkey = _open_hints(stack, addresses.redis_url)
         now = (await Reads(pool).business_now()).clock
         keys = await engine_keys(pool, keyring, IdSource(), now=now)
         yield Books(addresses.database_url, pool, keys, valkey)
@@ -170,28 +189,21 @@ async def open_node(settings: Settings, addresses: Addresses) -> AsyncIterator[N
     def on_batch(batch: BatchDone) -> None:
         clock.offset_s = batch.business_offset_s
         metrics.observe_batch(batch)
+        for payment in batch.ended:
+            payment_watch.announce(payment)
 
     async with AsyncExitStack() as stack:
         pool = await open_pool(addresses.database_url, size_max=POOL_SIZE_MAX)
         stack.push_async_callback(pool.close)
-        valkey = open_valkey(addresses.redis_url) if addresses.redis_url is not None else None
-        if valkey is not None:
-            stack.push_async_callback(valkey.aclose)
+        valkey = _open_hints(stack, addresses.redis_url)
         nonces = NonceGuard(valkey)
         stack.push_async_callback(nonces.close)
         reads = Reads(pool)
         business = await reads.business_now()
         clock.offset_s = business.offset_us / 1e6
         keys = await engine_keys(pool, keyring, ids, now=business.clock)
-        sessions = LaneSessions(addresses.database_url, node=node_name())
-        ledger = Ledger(
-            sessions,
-            lane_count=settings.lane_count,
-            crowd=CROWD,
-            batch_max=settings.batch_max or BATCH_COMMANDS_MAX,
-            on_batch=on_batch,
-        )
-        await ledger.open()
+        passwords = await _open_passwords(stack, pool, keyring, ids, now=business.clock)
+        ledger = await _open_ledger(settings, addresses.database_url, on_batch)
         clearing = LedgerClearing(pool, ledger, addresses.database_url)
 
         async def catch_up() -> None:
@@ -199,6 +211,9 @@ async def open_node(settings: Settings, addresses: Addresses) -> AsyncIterator[N
             await close_due_cycles(addresses.database_url, keys[0], books=clearing)
 
         stopping = asyncio.Event()
+        payment_watch = await stack.enter_async_context(open_payment_watch(pool, Outcomes(valkey), stopping))
+        desk = RiskDesk(pool, RiskCounters(valkey, process=node_name()), ids, rules=_risk_rules(settings))
+        await stack.enter_async_context(open_risk_desk(desk, stopping, on_fault=partial(metrics.count_fault, "risk")))
         running = asyncio.create_task(ledger.run())
         running.add_done_callback(lambda _: stopping.set())
         stack.push_async_callback(_finish, ledger, running)
@@ -207,26 +222,73 @@ async def open_node(settings: Settings, addresses: Addresses) -> AsyncIterator[N
             ledger=ledger,
             pool=pool,
             reads=reads,
+            rules=RulesShelf(),
             callers=CallerDirectory(reads, keyring),
             nonces=nonces,
             wrong_codes=WrongCodes(),
             keyring=keyring,
             signing_keys=keys,
+            passwords=passwords,
+            card_numbers=CardNumbers(pool, keyring),
             clock=clock,
             ids=ids,
             metrics=metrics,
-            uploads={
-                UploadKind.STATEMENT: Statements(
-                    pool, addresses.database_url, ids, returned=LinesGivenBack(addresses.database_url)
-                ),
-                UploadKind.RETURN: ReturnUploads(clearing.returns),
-                UploadKind.ACK: AcknowledgementUploads(clearing.returns),
-            },
+            uploads=_upload_handlers(pool, addresses.database_url, ids, clearing),
             clearing=clearing,
             eligibility=EveryoneEligible(),
             sandbox_time=SandboxTime(pool, reads, clock, catch_up=catch_up) if settings.is_sandbox else None,
             stopping=stopping,
+            payment_watch=payment_watch,
+            page_attempts=PageAttempts(),
+            read_limits=ReadLimits(settings.reads_a_second),
+            risk=desk,
+            reviewed=LedgerReviews(ledger),
+            callbacks=Callbacks(is_loopback_allowed=settings.is_sandbox),
+            public_url=public_url(settings.environ),
         )
+
+
+def _open_hints(stack: AsyncExitStack, redis_url: str | None) -> "aioredis.Redis | None":
+    if redis_url is None:
+        return None
+    valkey = open_valkey(redis_url)
+    stack.push_async_callback(valkey.aclose)
+    return valkey
+
+
+def _risk_rules(settings: Settings) -> tuple[Rule, ...]:
+    return lifted(RULES) if settings.is_sandbox else RULES  # load tests run in sandboxes
+
+
+async def _open_ledger(settings: Settings, database_url: str, on_batch: Callable[[BatchDone], None]) -> Ledger:
+    ledger = Ledger(
+        LaneSessions(database_url, node=node_name()),
+        lane_count=settings.lane_count,
+        crowd=CROWD,
+        batch_max=settings.batch_max or BATCH_COMMANDS_MAX,
+        on_batch=on_batch,
+    )
+    await ledger.open()
+    return ledger
+
+
+def _upload_handlers(pool: asyncpg.Pool, database_url: str, ids: IdSource, clearing: LedgerClearing) -> UploadHandlers:
+    return {
+        UploadKind.STATEMENT: Statements(pool, database_url, ids, returned=LinesGivenBack(database_url)),
+        UploadKind.RETURN: ReturnUploads(clearing.returns),
+        UploadKind.ACK: AcknowledgementUploads(clearing.returns),
+    }
+
+
+async def _open_passwords(
+    stack: AsyncExitStack, pool: asyncpg.Pool, keyring: Keyring, ids: IdSource, *, now: datetime
+) -> PasswordDesk:
+    passwords = Passwords(pool)
+    block_keys = BlockKeys(passwords, keyring)
+    await block_keys.open(ids, now=now)
+    hashing = HashingPool()
+    stack.callback(hashing.close)
+    return PasswordDesk(passwords, block_keys, hashing, keyring=keyring)
 
 
 @asynccontextmanager
@@ -237,6 +299,7 @@ async def open_server(node: Node, settings: Settings, *, listener: socket.socket
         OSError: the address cannot be bound.
     """
     settle_heap()
+    share_interpreter()
     runner = web.AppRunner(build_app(node), access_log=None, shutdown_timeout=_DRAIN_S)
     await runner.setup()
     try:
@@ -287,9 +350,17 @@ async def sftp_host_key(node: Node) -> str:
     return public_key_line(await host_key(SftpAccess(node.pool), node.keyring, node.ids))
 
 
+def _statements_of(node: Node) -> Statements:
+    """Compares banks' statements with what they were told."""
+    returned = LinesGivenBack(node.database_url)
+    return Statements(node.pool, node.database_url, node.ids, returned=returned)
+
+
 @asynccontextmanager
 async def open_workers(node: Node) -> AsyncIterator[None]:
-    """The background loops: holds that lapse, the clearing timetable, benefits to be sent, partitions ahead of time."""
+    """The background loops: holds that lapse, the timetable, benefits to be sent, partitions ahead of time, and what
+    owners of webhook endpoints are told.
+    """
     stopping = asyncio.Event()
     count = node.metrics.count_fault
     loops = [
@@ -312,6 +383,9 @@ async def open_workers(node: Node) -> AsyncIterator[None]:
                 stopping,
                 on_fault=partial(count, "disbursements"),
             ),
+            run_statement_keeper(_statements_of(node), stopping, on_fault=partial(count, "statements")),
+            run_review_keeper(node.pool, node.reviewed, stopping, on_fault=partial(count, "reviews")),
+            run_webhooks(webhook_parts(node), stopping, on_fault=partial(count, "webhooks")),
         )
     ]
     for loop in loops:
@@ -322,6 +396,18 @@ async def open_workers(node: Node) -> AsyncIterator[None]:
     finally:
         stopping.set()
         await asyncio.gather(*loops)
+
+
+def webhook_parts(node: Node) -> WebhookParts:
+    """What the node tells owners of endpoints with."""
+    return WebhookParts(
+        pool=node.pool,
+        keyring=node.keyring,
+        callbacks=node.callbacks,
+        clock=node.clock,
+        write=webhook_body,
+        draw=lambda: int.from_bytes(node.ids.token()) / 2**128,
+    )
 
 
 async def _finish(ledger: Ledger, running: "asyncio.Task[None]") -> None:

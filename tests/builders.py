@@ -1,7 +1,7 @@
 """A small world to test in: one call makes what is needed, and each argument is only for what matters to a test."""
 
 import time
-from datetime import date
+from datetime import UTC, date, datetime
 
 import asyncpg
 import msgspec
@@ -10,8 +10,12 @@ from engine.core.commands import (
     Authorize,
     CancelOrder,
     Capture,
+    Concern,
+    Confirm,
     Expire,
     OpenAccount,
+    PasswordProof,
+    PresentedCode,
     RefundPayment,
     Reinstate,
     ReportLoss,
@@ -33,9 +37,14 @@ from engine.core.ids import (
 from engine.core.payer import CardStatus, IssueLevel, Payer, TenderOrder
 from engine.core.refusals import Refusal
 from engine.core.scenarios import PHARMACY
+from engine.store.plans import advance_rules, insert_plans
 from engine.store.rows import payer_row
+from tests.insured import EMPLOYEES, WORKING, bill_of, plan_of_area
 
 REGION = 110101
+NO_LIMIT = 10**12
+RIGHT_PASSWORD = PasswordProof(True, 1)
+WRONG_PASSWORD = PasswordProof(False, 1)
 _entropy = iter(range(1, 2**40))
 
 
@@ -73,6 +82,9 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
         scenario: int = PHARMACY.number,
         terminal_id: str = "T-01",
         bill_no: str | None = None,
+        insured: int = 0,
+        password: PasswordProof | None = None,
+        concern: Concern = Concern.NONE,
     ) -> Authorize:
         """A valid payment by the *card*-th card at the *merchant*-th merchant; a new code, key and order each time."""
         unique = next(_entropy)
@@ -80,11 +92,14 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
             caller=CallerId(self.merchants[merchant]),
             key=key if key is not None else f"key-{unique}",
             payment=PaymentId(an_id(IdKind.PAYMENT, shard=shard_of(self.cards[card]))),
-            code_digest=f"{card}.{step}.{refresh}" if step is not None else f"code-{unique}",
-            code_refusal=code_refusal,
-            device_no=self.device_no(card),
-            code_step=step if step is not None else int(time.time()) // 30 + unique % 8_000,
-            code_refresh=refresh,
+            merchant=self.merchants[merchant],
+            code=PresentedCode(
+                digest=f"{card}.{step}.{refresh}" if step is not None else f"code-{unique}",
+                refusal=code_refusal,
+                device_no=self.device_no(card),
+                step=step if step is not None else int(time.time()) // 30 + unique % 8_000,
+                refresh=refresh,
+            ),
             order_no=order_no if order_no is not None else f"order-{unique}",
             amount=amount,
             scenario=scenario,
@@ -93,6 +108,23 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
             hold_s=hold_s,
             description=None,
             bill_no=bill_no,
+            bill=bill_of(amount, insured=insured) if insured else None,
+            bill_digest=f"{amount}.{insured}" if insured else None,
+            password=password,
+            concern=concern,
+        )
+
+    def confirm(
+        self, payment: PaymentId, *, password: PasswordProof | None = RIGHT_PASSWORD, merchant: int | None = 0
+    ) -> Confirm:
+        """The password is entered at a merchant's terminal or, with None, in an app; no password is an operator's."""
+        asker = self.merchants[merchant] if merchant is not None else None
+        return Confirm(
+            caller=CallerId(asker if asker is not None else self.banks[0]),
+            key=_key(),
+            payment=payment,
+            merchant=asker,
+            password=password,
         )
 
     def capture(
@@ -181,7 +213,17 @@ async def a_world(
     await sql.copy_records_to_table(
         "merchant",
         records=[
-            (merchant, f"P{REGION}{n:05d}", REGION, banks[n % bank_count], False, [1, 2], f"药店{n}", f"Pharmacy {n}")
+            (
+                merchant,
+                f"P{REGION}{n:05d}",
+                REGION,
+                banks[n % bank_count],
+                False,
+                [1, 2],
+                f"药店{n}",
+                f"Pharmacy {n}",
+                0,
+            )
             for n, merchant in enumerate(merchants)
         ],
     )
@@ -198,6 +240,13 @@ async def a_world(
                     bank_allowance=bank_allowance,
                     tender_order=tender_order,
                     limit_day=date.min,
+                    limit_a_day=NO_LIMIT,
+                    limit_unconfirmed=NO_LIMIT,
+                    no_password_up_to=NO_LIMIT,
+                    password_version=1,
+                    insured_region=REGION,
+                    insurance=EMPLOYEES,
+                    person_type=WORKING,
                 )
             )
             for n, card in enumerate(cards)
@@ -206,4 +255,7 @@ async def a_world(
     await sql.copy_records_to_table(
         "device", records=[(world.device_no(n), card, 1, False) for n, card in enumerate(cards)]
     )
+    if not await sql.fetchval("SELECT count(*) FROM benefit_plan"):
+        await insert_plans(sql, [plan_of_area(REGION // 100 * 100)], now=datetime.now(UTC))
+        await advance_rules(sql)
     return world

@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 
 import asyncpg
 
-from engine.bench.world import TERMINAL, Customers, World
+from engine.bench.world import PLAN, TERMINAL, Customers, World
 from engine.core.books import Books, Control, Device, Merchant, Seen
 from engine.core.calendar import business_date_at, cut_over_of, cycle_number
 from engine.core.commands import Authorize
@@ -28,6 +28,8 @@ from engine.core.decide import decide
 from engine.core.ids import region_of
 from engine.core.journal import GENESIS
 from engine.core.payer import Payer
+from engine.core.plan_book import PlanBook
+from engine.core.rules import Rules
 from engine.core.scenarios import SCENARIOS
 from engine.flows.clock import Clock
 from engine.heap import settle_heap
@@ -120,7 +122,9 @@ class CopySide:
             now=now,
             payers={payer.id: payer for _, payer in batch},
             devices={
-                command.device_no: Device(payer.id, False) for command, payer in batch if command.device_no is not None
+                command.code.device_no: Device(payer.id, False)
+                for command, payer in batch
+                if command.code is not None and command.code.device_no is not None
             },
             merchants={
                 merchant: Merchant(
@@ -128,10 +132,12 @@ class CopySide:
                     region=region_of(merchant),
                     is_suspended=False,
                     scenarios=tuple(scenario.number for scenario in SCENARIOS),
+                    level=3,
                 )
                 for merchant in self._world.merchants
             },
             terminals={(merchant, TERMINAL) for merchant in self._world.merchants},
+            rules=Rules(plans=PlanBook([PLAN])),
         )
 
 

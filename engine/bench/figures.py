@@ -48,6 +48,7 @@ GOALS: Final = {
     "P1": Goal(0.6),  # lanes / COPY
     "P1b": Goal(3.0),  # lanes / pgbench
     "P2": Goal(0.25),  # engine / echo
+    "P2m": Goal(0.8),  # with the medical split / without
     "P3": Goal(6.0),  # engine / engine with batches of one
     "P4.p50": _LIMIT,  # latency / its limit
     "P4.p99": _LIMIT,
@@ -60,6 +61,10 @@ GOALS: Final = {
     "P7": Goal(0.85),  # lanes on full tables / lanes on empty ones
     "P8": Goal(0.9),  # half of all to one merchant / evenly spread
     "P9": _LIMIT,  # seconds / their limit
+    "P11": _LIMIT,  # seconds / their limit
+    "P11.long": _LIMIT,
+    "P12": Goal(2.0, is_upper=True),  # latency beside a storm of reads / without one
+    "P10": Goal(50.0, is_upper=True),  # milliseconds more than without a close
 }
 """What each ratio has to reach. Where a limit is the yardstick, the ratio is the measured over the limit."""
 

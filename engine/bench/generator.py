@@ -38,11 +38,15 @@ class Load(msgspec.Struct, kw_only=True):
     @property
     def failures(self) -> Counter[str]:
         """Everything that was not a payment, by what it was."""
+        return self.all_but(CREATED)
+
+    def all_but(self, *expected: int) -> Counter[str]:
+        """Every answer of another status than these, by what it was."""
         return Counter(
             {
                 "no answer" if status == NO_ANSWER else f"status {status}": count
                 for status, count in self.statuses.items()
-                if status != CREATED
+                if status not in expected
             }
         )
 

@@ -55,9 +55,9 @@ class LanesSide:
         return count / took_s
 
     async def store(self, count: int, *, progress: Callable[[int], None]) -> None:
-        """Fill the books with *count* payments of the same shape, as fast as it goes."""
+        """Fill the books with *count* payments of cards whose personal account is empty, as fast as it goes."""
         for done in range(0, count, STORED_AT_ONCE):
-            await self._submit_all(self._customers.payments_of_two_funds(min(STORED_AT_ONCE, count - done)))
+            await self._submit_all(self._customers.payments(min(STORED_AT_ONCE, count - done)))
             progress(min(count, done + STORED_AT_ONCE))
 
     async def _submit_all(self, commands: Sequence[AnyCommand]) -> float:

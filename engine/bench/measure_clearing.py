@@ -56,9 +56,9 @@ class ClearingResult(msgspec.Struct, frozen=True):
 class CardCustomers(Customers):
     """They pay all of it by bank card: one posting a payment."""
 
-    def payments_of_two_funds(self, count: int) -> list[Authorize]:
+    def payments(self, count: int) -> list[Authorize]:
         """The next *count* payments, of no fund."""
-        return [self._payment(()) for _ in range(count)]
+        return [self._payment(is_insured=False) for _ in range(count)]
 
 
 async def measure_clearing(

@@ -1,11 +1,15 @@
-"""`engine bench http`: P2, P3, P4, P8 and P9.
+"""`engine bench http`: P2, P2m, P3, P4, P8, P9 and P12.
 
 * P2: a closed loop over `CONNECTIONS` connections, payments evenly over the merchants. The echo is driven by the same
   generator with the very bytes of the run before it, again and again, since an echo does not mind.
+* P2m: the same with a medical bill of four lines in each payment, of which the insurance pays its part.
 * P3: the same against a second node on the same database, whose batches hold one command.
 * P8: the same against the first node, half of all payments to one hospital.
 * P4: an open model against the first node: requests arrive at a fixed rate whatever became of those before, and
   latencies count from the intended starts.
+* P12: the same at half the rate, without and with a storm of reads beside it, in turns: `STORM_CONNECTIONS` connections
+  of one merchant that ask for how payments stand, each again as soon as it is answered, up to `READS` times a payment.
+  What is above the merchant's limit is answered with 429.
 * P9: from starting `engine serve` on the data folder until it has answered a payment with 201.
 
 The generator runs on the same cores as what it measures, on both sides of each ratio. The node that is not measured is
@@ -28,7 +32,7 @@ from engine.bench import echo, node
 from engine.bench.children import ChildFailed, running, serving
 from engine.bench.figures import Figure, figure, percentile
 from engine.bench.generator import CONNECTIONS, CREATED, HOST, Load, run_closed, run_open
-from engine.bench.signed_payments import SignedPayments, phones_of, tills_of
+from engine.bench.signed_payments import LINES, SignedPayments, phones_of, tills_of
 from engine.bench.turns import in_turns
 from engine.flows.clock import Clock, IdSource
 from engine.heap import settle_heap
@@ -43,7 +47,17 @@ OPEN_SECONDS_MAX: Final = 20.0  # a code lives half a minute at least, and is ma
 START_LIMIT_S: Final = 3.0
 START_PATIENCE_S: Final = 60.0
 RETRY_S: Final = 0.005
-_P2, _ECHO, _P8, _P3 = "payments", "echo", "payments, half to one hospital", "payments in batches of one"
+STORM_CONNECTIONS: Final = 64
+READS: Final = 20  # of a payment
+READ_STATUSES: Final = (200, 429)
+STORM_PERCENT: Final = 99.0
+_P2, _P2M, _ECHO, _P8, _P3 = (
+    "payments",
+    "payments with a medical bill",
+    "echo",
+    "payments, half to one hospital",
+    "payments in batches of one",
+)
 
 
 class HttpResult(msgspec.Struct, frozen=True):
@@ -76,12 +90,13 @@ async def measure_http(
                 serving(node, "--data-dir", str(data_dir), "--batch-max", "1", log=log)
             ),
         }
-        bench = _HttpBench(_signed_payments(data_dir), ports, seconds=seconds, say=say)
+        bench = _HttpBench(signed_payments(data_dir), ports, seconds=seconds, say=say)
         await bench.warm_up()
         async with serving(echo, "--answer-bytes", str(bench.answer_bytes), log=log) as echo_port:
             measured = await in_turns(
                 {
                     _P2: lambda: bench.pay(_P2),
+                    _P2M: lambda: bench.pay(_P2M, has_bill=True),
                     _ECHO: lambda: bench.echo(echo_port),
                     _P8: lambda: bench.pay(_P8, is_hot=True),
                     _P3: lambda: bench.pay(_P3),
@@ -90,13 +105,21 @@ async def measure_http(
                 say=say,
             )
         latencies = [await bench.latencies_s(rate) for _ in range(turns)]
+        storms = [await bench.storm(rate / 2) for _ in range(turns)]
     starts = [await bench.start_s(data_dir, log) for _ in range(turns)]
     return HttpResult(
-        (*_rate_figures(measured), *_latency_figures(latencies, rate=rate), _start_figure(starts)), bench.failures
+        (
+            *_rate_figures(measured),
+            *_latency_figures(latencies, rate=rate),
+            _storm_figure(storms, rate=rate / 2),
+            _start_figure(starts),
+        ),
+        bench.failures,
     )
 
 
-def _signed_payments(data_dir: Path) -> SignedPayments:
+def signed_payments(data_dir: Path) -> SignedPayments:
+    """Payments in the sample city of the node that runs on *data_dir*."""
     guide = read_guide(data_dir)
     assert guide is not None, "a sandbox node writes its guide before it is ready"
     city = sample_city()
@@ -110,7 +133,7 @@ class _HttpBench:
         self, payments: SignedPayments, ports: Mapping[str, int], *, seconds: float, say: Callable[[str], None]
     ) -> None:
         self._payments = payments
-        self._ports = {**ports, _P8: ports[_P2]}
+        self._ports = {**ports, _P8: ports[_P2], _P2M: ports[_P2]}
         self._seconds = seconds
         self._say = say
         self._rates: dict[str, float] = {}
@@ -124,11 +147,12 @@ class _HttpBench:
             load = await self._run_closed(side, await self._payments.make(count))
             self.answer_bytes = load.answer_bytes
         await self.pay(_P2)
-        self._rates[_P8] = self._rates[_P2]
+        self._rates[_P8] = self._rates[_P2M] = self._rates[_P2]
 
-    async def pay(self, side: str, *, is_hot: bool = False) -> float:
+    async def pay(self, side: str, *, is_hot: bool = False, has_bill: bool = False) -> float:
         """Payments a second."""
-        requests = await self._payments.make(round(self._rates[side] * self._seconds * SPARE), is_hot=is_hot)
+        count = round(self._rates[side] * self._seconds * SPARE)
+        requests = await self._payments.make(count, is_hot=is_hot, has_bill=has_bill)
         if side == _P2:
             self._last = requests
         return (await self._run_closed(side, requests)).per_second
@@ -146,6 +170,28 @@ class _HttpBench:
         worst = percentile(load.latencies_s, 99.9)
         self._say(f"{len(requests):,} payments at {rate:g}/s: 99.9 % within {worst * 1000:.1f} ms")
         return load.latencies_s
+
+    async def storm(self, rate: float) -> tuple[float, float]:
+        """Seconds within which nearly all payments of an open run are answered: without, and with a storm of reads."""
+        seconds = min(self._seconds * 2, OPEN_SECONDS_MAX)
+        count = max(1, round(rate * seconds))
+        calm = await self._driven(run_open(self._ports[_P2], await self._payments.make(count), rate=rate))
+        requests = await self._payments.make(count)
+        reads = await self._payments.reads(self._ports[_P2], count * READS)
+        settle_heap()
+        async with asyncio.TaskGroup() as tasks:
+            storm = run_closed(self._ports[_P2], reads, seconds=seconds, connections=STORM_CONNECTIONS)
+            reading = tasks.create_task(storm)
+            stormy = await self._driven(run_open(self._ports[_P2], requests, rate=rate))
+        read = reading.result()
+        self.failures += read.all_but(*READ_STATUSES)
+        p99 = [percentile(load.latencies_s, STORM_PERCENT) for load in (calm, stormy)]
+        told = ", ".join(f"{read.statuses[status] / read.took_s:,.0f}/s {status}" for status in READ_STATUSES)
+        self._say(
+            f"{count:,} payments at {rate:g}/s: {STORM_PERCENT:g} % within {p99[0] * 1000:.1f} ms,"
+            f" beside reads ({told}) within {p99[1] * 1000:.1f} ms"
+        )
+        return p99[0], p99[1]
 
     async def start_s(self, data_dir: Path, log: Path) -> float:
         """Seconds from starting a node on *data_dir* to its first payment.
@@ -216,6 +262,14 @@ def _rate_figures(measured: Mapping[str, Sequence[float]]) -> tuple[Figure, ...]
             yardstick_values=measured[_ECHO],
         ),
         figure(
+            "P2m",
+            f"P2 with a medical bill of {LINES} lines in each payment",
+            "payments/s",
+            measured[_P2M],
+            yardstick="P2",
+            yardstick_values=payments,
+        ),
+        figure(
             "P3",
             "P2 with batches limited to one",
             "payments/s",
@@ -246,6 +300,17 @@ def _latency_figures(runs: Sequence[Sequence[float]], *, rate: float) -> tuple[F
             yardstick_values=[limit_s * 1000],
         )
         for percent, limit_s in LIMITS_S.items()
+    )
+
+
+def _storm_figure(storms: Sequence[tuple[float, float]], *, rate: float) -> Figure:
+    return figure(
+        "P12",
+        f"{STORM_PERCENT:g} % of payments arriving at {rate:g}/s beside a storm of reads are answered within",
+        "ms",
+        [stormy * 1000 for _, stormy in storms],
+        yardstick="without the reads",
+        yardstick_values=[calm * 1000 for calm, _ in storms],
     )
 
 

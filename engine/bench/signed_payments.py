@@ -12,12 +12,16 @@ from typing import Final
 
 import msgspec
 
+from engine.client.client import EngineClient
 from engine.client.credentials import Credentials
 from engine.codes.http_signature import CoveredRequest, content_digest, sign
 from engine.codes.pay_code import REFRESH_MAX, STEP_S, pay_code_at, step_at
+from engine.core.benefits import ItemClass
+from engine.core.decimals import unscaled
 from engine.core.ids import device_serial
 from engine.core.payer import CardStatus, IssueLevel, TenderOrder
 from engine.flows.clock import Clock, IdSource
+from engine.sandbox.catalogue import CATALOGUE
 from engine.sandbox.city import SampleCity
 from engine.sandbox.guide import SandboxGuide
 from engine.sandbox.people import Cardholder
@@ -28,6 +32,13 @@ AMOUNT_FEN_MIN: Final = 100
 AMOUNT_FEN_MAX: Final = 599
 PAYMENTS_PER_CARD_MAX: Final = SPENDABLE_FEN_MIN // AMOUNT_FEN_MAX
 CODES_PER_STEP: Final = REFRESH_MAX + 1
+
+LINES: Final = 4  # of a bill
+_ITEMS: Final = tuple(
+    item.code
+    for item in CATALOGUE
+    if item.coverage.item_class is not ItemClass.C and item.coverage.price_limit_e6 is None
+)
 
 encode_json: Final = msgspec.json.Encoder().encode
 
@@ -62,11 +73,14 @@ def phones_of(guide: SandboxGuide, city: SampleCity) -> tuple[Phone, ...]:
 
 
 def tills_of(guide: SandboxGuide, city: SampleCity) -> tuple[Till, ...]:
-    """One till of every merchant that may take payments; the first one is a hospital's."""
+    """One till of every hospital and pharmacy that may take payments; the first one is a hospital's.
+
+    What is bought elsewhere only a bank card pays, and some of it has to be confirmed.
+    """
     tills = []
     for merchant in city.merchants:
         caller = guide.caller(merchant.slug)
-        if not merchant.is_suspended:
+        if not merchant.is_suspended and merchant.kind in ("hospital", "pharmacy"):
             credentials = Credentials.load(keyid=caller.keyid, alg=caller.alg, key=caller.key)
             till = Till(credentials=credentials, terminal_id=merchant.terminals[0], scenario=merchant.scenarios[0])
             tills.append(till)
@@ -92,10 +106,11 @@ class SignedPayments:
         """How many codes there are in one step."""
         return len(self._phones) * CODES_PER_STEP
 
-    async def make(self, count: int, *, is_hot: bool = False) -> list[bytes]:
+    async def make(self, count: int, *, is_hot: bool = False, has_bill: bool = False) -> list[bytes]:
         """*count* requests (or a step's worth, if that is less), evenly over the merchants.
 
-        Hot: every second one goes to the first merchant, the others evenly to the rest.
+        Hot: every second one goes to the first merchant, the others evenly to the rest. With a bill, the insurance
+        pays a part of each.
 
         Raises:
             CardsUsedUp: the cards would have to pay more often than they have money for.
@@ -104,7 +119,19 @@ class SignedPayments:
         if self._made + count > len(self._phones) * PAYMENTS_PER_CARD_MAX:
             raise CardsUsedUp(f"the city's cards have money for {self._made:,} payments and no {count:,} more")
         await self._find_step(count)
-        return [self._request(is_hot=is_hot) for _ in range(count)]
+        return [self._request(is_hot=is_hot, has_bill=has_bill) for _ in range(count)]
+
+    async def reads(self, port: int, count: int) -> list[bytes]:
+        """*count* requests of the first merchant for how its newest payments stand, one after the other."""
+        till = self._tills[0]
+        async with EngineClient(f"http://127.0.0.1:{port}", till.credentials) as client:
+            newest = (await client.payments(limit="100")).items
+        return [
+            signed_request(
+                till.credentials, self._clock, self._ids, b"", target=f"{TARGET}/{newest[n % len(newest)].id}"
+            )
+            for n in range(count)
+        ]
 
     async def _find_step(self, count: int) -> None:
         now_s = self._clock.wall_s()
@@ -115,7 +142,7 @@ class SignedPayments:
             self._step = step_at(now_s)
             self._made_in_step = 0
 
-    def _request(self, *, is_hot: bool) -> bytes:
+    def _request(self, *, is_hot: bool, has_bill: bool) -> bytes:
         refresh, phone_no = divmod(self._made_in_step, len(self._phones))
         phone = self._phones[phone_no]
         turn = self._made
@@ -123,45 +150,78 @@ class SignedPayments:
         self._made += 1
         till = self._till(turn, is_hot=is_hot)
         order_no = f"{self._run}-{turn}"
-        body = {
+        amount = AMOUNT_FEN_MIN + turn % (AMOUNT_FEN_MAX - AMOUNT_FEN_MIN + 1)
+        body: dict[str, object] = {
             "pay_code": pay_code_at(phone.key, phone.device_no, refresh, self._step * STEP_S),
             "order_no": order_no,
-            "amount": AMOUNT_FEN_MIN + turn % (AMOUNT_FEN_MAX - AMOUNT_FEN_MIN + 1),
+            "amount": amount,
             "scenario": till.scenario,
             "terminal_id": till.terminal_id,
         }
-        return self._signed(till, encode_json(body), key=f"{order_no}-pay")
+        if has_bill:
+            body["bill"] = {"lines": bill_lines(amount, turn)}
+        return signed_request(till.credentials, self._clock, self._ids, encode_json(body), key=f"{order_no}-pay")
 
     def _till(self, turn: int, *, is_hot: bool) -> Till:
         if not is_hot:
             return self._tills[turn % len(self._tills)]
         return self._tills[0] if turn % 2 == 0 else self._tills[1 + turn // 2 % (len(self._tills) - 1)]
 
-    def _signed(self, till: Till, body: bytes, *, key: str) -> bytes:
-        covered = CoveredRequest(
-            method="POST", target=TARGET, content_digest=content_digest(body), idempotency_key=f'"{key}"'
-        )
-        credentials = till.credentials
-        signed = sign(
-            covered,
-            credentials.key,
-            keyid=credentials.keyid,
-            created=int(self._clock.wall_s()),
-            nonce=self._ids.trace_id(),
-        )
-        return written_request(TARGET, signed, body)
+
+def bill_lines(amount: int, turn: int) -> list[dict[str, object]]:
+    """The lines of a bill of *amount* fen: one of each, of items that the personal account may pay as well."""
+    part = amount // LINES
+    return [
+        {
+            "item": _ITEMS[(turn + n) % len(_ITEMS)],
+            "quantity": "1",
+            "price": unscaled(fen, 2),
+            "amount": fen,
+        }
+        for n, fen in enumerate([part] * (LINES - 1) + [amount - part * (LINES - 1)])
+    ]
+
+
+def signed_request(
+    credentials: Credentials,
+    clock: Clock,
+    ids: IdSource,
+    body: bytes,
+    *,
+    target: str = TARGET,
+    key: str | None = None,
+) -> bytes:
+    """A signed request as it goes over the wire: a POST with a body, and a GET without one."""
+    method = "POST" if body else "GET"
+    covered = CoveredRequest(
+        method=method,
+        target=target,
+        content_digest=content_digest(body) if body else None,
+        idempotency_key=f'"{key}"' if key is not None else None,
+    )
+    signed = sign(
+        covered,
+        credentials.key,
+        keyid=credentials.keyid,
+        created=int(clock.wall_s()),
+        nonce=ids.trace_id(),
+    )
+    return written_request(target, signed, body)
 
 
 def written_request(target: str, headers: Mapping[str, str], body: bytes) -> bytes:
-    """A POST as it goes over the wire."""
-    head = {"Host": "bench", "Content-Type": "application/json", "Content-Length": str(len(body)), **headers}
+    """A request as it goes over the wire: a POST with a body, and a GET without one."""
+    about_body = {"Content-Type": "application/json", "Content-Length": str(len(body))} if body else {}
+    head = {"Host": "bench", **about_body, **headers}
     lines = "".join(f"{name}: {value}\r\n" for name, value in head.items())
-    return f"POST {target} HTTP/1.1\r\n{lines}\r\n".encode() + body
+    return f"{'POST' if body else 'GET'} {target} HTTP/1.1\r\n{lines}\r\n".encode() + body
 
 
 def _can_spend(holder: Cardholder) -> bool:
-    """True if the tenders give enough on any one day, whichever of them is asked first."""
+    """True if the tenders give enough on any one day, whichever is asked first, and nobody asks for the password."""
     if holder.status is not CardStatus.ACTIVE or holder.issue_level is not IssueLevel.PAYMENT:
+        return False
+    if holder.no_password_up_to_fen < AMOUNT_FEN_MAX:
         return False
     if holder.tender_order is TenderOrder.PERSONAL_ACCOUNT_ONLY:
         return holder.personal_account_fen >= SPENDABLE_FEN_MIN

@@ -3,7 +3,7 @@
 import typer
 
 from engine import __version__
-from engine.cli import bank, bench, call, clearing, demo, operate, participants, serve
+from engine.cli import bank, bench, call, clearing, demo, operate, participants, plans, serve, webhooks
 
 app = typer.Typer(
     name="engine",
@@ -24,6 +24,8 @@ app.add_typer(bank.app, name="bank")
 app.add_typer(bench.app, name="bench")
 app.add_typer(participants.operators, name="operator")
 app.add_typer(participants.participants, name="participants")
+app.add_typer(webhooks.app, name="webhooks")
+app.add_typer(plans.app, name="plans")
 
 
 @app.command("version")

@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,9 @@ import uvloop
 from engine.bench.children import ChildFailed
 from engine.bench.cluster import Cluster, ProgramFailed
 from engine.bench.figures import Figure, write_figures
+from engine.bench.measure_benefits import measure_benefits
 from engine.bench.measure_clearing import measure_clearing
+from engine.bench.measure_close import measure_close
 from engine.bench.measure_http import NothingPaid, measure_http
 from engine.bench.measure_ledger import measure_ledger
 from engine.bench.measure_reconcile import ROWS_MIN, measure_reconcile
@@ -30,6 +33,8 @@ from engine.store.faults import Fault
 from engine.telemetry import configure_logs
 
 TURNS: Final = 5  # short and many: what else the machine does then falls on both sides of a ratio
+
+CLOSE_TURNS: Final = 3
 
 JsonFile: TypeAlias = Annotated[Path | None, typer.Option("--json", help="Write the figures to this file as well.")]
 
@@ -77,16 +82,27 @@ def http(
 @app.command()
 def clearing(
     rows: Annotated[int, typer.Option(min=1, help="Captured payments of the cycle.")] = 1_000_000,
+    seconds: Annotated[
+        float, typer.Option(min=0.1, max=10, help="About how long a run of payments takes, which open ones double.")
+    ] = 5.0,
     json_file: JsonFile = None,
     data_dir: DataDir = DATA_DIR,
 ) -> None:
-    """Close a cycle and publish its files, beside COPY of the same columns. Exit 1 if the books do not balance."""
+    """Close a cycle and publish its files, beside COPY of the same columns, and close one under a load of payments.
+    Exit 1 if a payment fails or the books do not balance.
+    """
     load_before = os.getloadavg()[0]
     configure_logs(level="warning")
-    with _throw_away(data_dir) as folder, _services_or_exit(), EmbeddedPostgres(folder) as server:
-        result = uvloop.run(measure_clearing(Cluster(server), folder, rows=rows, say=note))
-        reports = [_verified(result.books)]
-    conclude(result.figures, result.failures, reports, json_file, load_before)
+    with _throw_away(data_dir) as folder, _services_or_exit():
+        with EmbeddedPostgres(folder) as server:
+            result = uvloop.run(measure_clearing(Cluster(server), folder, rows=rows, say=note))
+            reports = [_verified(result.books)]
+        with _throw_away(folder) as busy:
+            under_load = uvloop.run(measure_close(busy, seconds=seconds, turns=CLOSE_TURNS, say=note))
+            with EmbeddedPostgres(busy) as server:
+                reports.append(_verified(server.dsn))
+    failures = Counter(result.failures) + Counter(under_load.failures)
+    conclude((*result.figures, *under_load.figures), failures, reports, json_file, load_before)
 
 
 @app.command()
@@ -102,6 +118,17 @@ def reconcile(
         result = uvloop.run(measure_reconcile(Cluster(server), folder, rows=rows, say=note))
     conclude(result.figures, result.failures, [], json_file, load_before)
     out.print("every planted fault was found, and nothing else")
+
+
+@app.command()
+def benefits(
+    bills: Annotated[int, typer.Option(min=1, help="Bills of each kind in a run.")] = 100_000,
+    json_file: JsonFile = None,
+) -> None:
+    """Medical bills split by the pure calculator, on one core. Exit 1 if one is refused."""
+    load_before = os.getloadavg()[0]
+    result = measure_benefits(bills=bills, turns=TURNS, say=note)
+    conclude(result.figures, result.refusals, [], json_file, load_before)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections import Counter
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -21,7 +22,7 @@ from engine.cli.nodes import (
     until_told_to_stop,
 )
 from engine.cli.options import DATA_DIR, DataDir, Exit, err, fail, out, progress_bar
-from engine.client import Credentials, EngineClient
+from engine.client import Credentials, EngineClient, PasswordSealer
 from engine.codes.keys import SigningKey
 from engine.core.calendar import CycleNumber, cycle_text
 from engine.core.ids import device_serial
@@ -30,17 +31,22 @@ from engine.flows.verify_books import BooksReport, verify_books
 from engine.sandbox.bank_day import BankDay, BankReport
 from engine.sandbox.camera import scan
 from engine.sandbox.city import SampleCity, sample_city
+from engine.sandbox.city_gates import OPERATOR, open_gates
 from engine.sandbox.guide import FILE_NAME, SandboxGuide
-from engine.sandbox.load import SandboxCard
-from engine.sandbox.people import CARDHOLDERS_DEFAULT
+from engine.sandbox.load import SandboxCaller, SandboxCard
+from engine.sandbox.people import CARDHOLDERS_DEFAULT, Cardholder
 from engine.sandbox.purchases import purchases
-from engine.sandbox.shopper import Shopper, Tally, Till
+from engine.sandbox.shopper import Shopper
+from engine.sandbox.tally import Tally
+from engine.sandbox.wallet import Wallets
+from engine.sandbox.ways_to_pay import Till, WaysToPay
 from engine.settings import Settings
 from engine.web.node import Node
 from engine.workers.timetable import close_and_publish, instruct_by_hand
 
 AT_ONCE: Final = 64
 BANKS_FOLDER: Final = "banks"  # in the data folder: what the banks have pulled and sent
+GATES_FOLDER: Final = "gates"  # in the data folder: what the gates have taken
 
 
 class DemoResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,7 +74,7 @@ def demo(
     async def run(services: Services) -> bool:
         async with sandbox_node(settings, services) as (node, guide):
             note(f"sandbox on {guide.base_url}")
-            result = await _demonstrate(node, guide, payments, data_dir / BANKS_FOLDER)
+            result = await _demonstrate(node, guide, payments, data_dir)
             _show(result, guide, settings)
             if not once:
                 note("still serving; stop with Ctrl-C")
@@ -84,14 +90,14 @@ async def _demonstrate(node: Node, guide: SandboxGuide, payments: int, folder: P
     run = f"D{int(node.clock.wall_s()):x}"
     faults: list[str] = []
     async with aiohttp.ClientSession() as session:
-        tills = [Till(_till(guide, merchant.slug, session), merchant.slug) for merchant in city.merchants]
+        tills = [_till(guide, merchant.slug, session) for merchant in city.merchants]
         await _first_payment(guide, tills[0], run)
         started = time.perf_counter()
-        tally = await _shop(city, guide, tills, run, payments, node)
+        tally = await _shop(city, guide, tills, node, session, run=run, payments=payments, folder=folder / GATES_FOLDER)
         took_s = time.perf_counter() - started
     faults += tally.surprises
     cycle = await close_and_publish(node.database_url, node.signing_keys[0], books=node.clearing)
-    banks = await _bank_day(node, guide, city, cycle, folder)
+    banks = await _bank_day(node, guide, city, cycle, folder / BANKS_FOLDER)
     faults += banks.faults
     report = await verified(node.database_url, node.signing_keys)
     if report.violation is not None:
@@ -123,10 +129,22 @@ async def _bank_day(node: Node, guide: SandboxGuide, city: SampleCity, cycle: Cy
     return day
 
 
-def _till(guide: SandboxGuide, name: str, session: aiohttp.ClientSession) -> EngineClient:
-    caller = guide.caller(name)
+def _client(guide: SandboxGuide, caller: SandboxCaller, session: aiohttp.ClientSession) -> EngineClient:
     credentials = Credentials.load(keyid=caller.keyid, alg=caller.alg, key=caller.key)
     return EngineClient(guide.base_url, credentials, session=session)
+
+
+def _till(guide: SandboxGuide, name: str, session: aiohttp.ClientSession) -> Till:
+    caller = guide.caller(name)
+    return Till(_client(guide, caller, session), name, caller.id)
+
+
+def _apps(
+    city: SampleCity, holders: list[Cardholder], guide: SandboxGuide, session: aiohttp.ClientSession
+) -> dict[int, EngineClient]:
+    """Everybody's app, by their place in the city's order."""
+    channels = {channel.channel_no: _client(guide, guide.caller(channel.slug), session) for channel in city.channels}
+    return {holder.index: channels[holder.channel_no] for holder in holders}
 
 
 async def _first_payment(guide: SandboxGuide, till: Till, run: str) -> None:
@@ -145,11 +163,27 @@ async def _first_payment(guide: SandboxGuide, till: Till, run: str) -> None:
     note(f"first payment from a scanned picture: {payment.id} {payment.status} {payment.cashier_text.zh}")
 
 
-async def _shop(city: SampleCity, guide: SandboxGuide, tills: list[Till], run: str, payments: int, node: Node) -> Tally:
+async def _shop(
+    city: SampleCity,
+    guide: SandboxGuide,
+    tills: list[Till],
+    node: Node,
+    session: aiohttp.ClientSession,
+    *,
+    run: str,
+    payments: int,
+    folder: Path,
+) -> Tally:
     holders = list(city.cardholders(CARDHOLDERS_DEFAULT))
-    shopper = Shopper(tills, _cards_in_order(guide), node.clock, run=run)
+    tally = Tally()
+    keys = await tills[0].client.request("GET", "/v1/keys")
+    wallets = Wallets(_cards_in_order(guide), node.clock, PasswordSealer(keys))
+    ways = WaysToPay(tills, _apps(city, holders, guide, session), session, wallets, tally)
+    operator = next(till for till in tills if till.merchant_name == OPERATOR)
+    caller = guide.caller(OPERATOR)
     seed = int(node.clock.wall_s())
-    with progress_bar() as bar:
+    with open_gates(folder, caller, keys, wallets, node.clock, node.signing_keys[0]) as gates, progress_bar() as bar:
+        shopper = Shopper(tills, ways, gates, wallets, tally, run=run)
         task = bar.add_task("Payments", total=payments)
         plans = purchases(city.merchants, holders, count=payments * 4 + 100, seed=seed)
         await shopper.shop(
@@ -158,7 +192,8 @@ async def _shop(city: SampleCity, guide: SandboxGuide, tills: list[Till], run: s
             at_once=AT_ONCE,
             progress=lambda captured: bar.update(task, completed=captured),
         )
-    return shopper.tally
+        await gates.bring_in(operator.client, tally)
+    return tally
 
 
 def _cards_in_order(guide: SandboxGuide) -> dict[int, SandboxCard]:
@@ -192,17 +227,36 @@ def _show_banks(banks: tuple[BankReport, ...]) -> None:
     out.print(table)
 
 
-def _show(result: DemoResult, guide: SandboxGuide, settings: Settings) -> None:
+def _show_city(result: DemoResult) -> None:
     tally = result.tally
     table = Table(title="What the city did", show_header=False)
-    table.add_row("captured payments", f"{tally.captured:,}")
-    table.add_row("captured", f"{tally.captured_fen / 100:,.2f} CNY")
-    table.add_row("refunded", f"{tally.refunded_fen / 100:,.2f} CNY")
+    table.add_row(
+        "captured payments", f"{tally.captured:,} of {tally.purchases:,} purchases, {_yuan(tally.captured_fen)}"
+    )
+    table.add_row("how they were paid", _shares(tally.modes))
+    table.add_row("what for", _shares(tally.scenarios))
+    table.add_row("from what", _shares(tally.tenders_fen))
+    table.add_row("bills pre-settled first", f"{tally.quoted:,}")
+    table.add_row("confirmed by password", f"{tally.confirmed:,}, and {tally.let_go:,} let go without")
+    table.add_row("refunded", _yuan(tally.refunded_fen))
+    table.add_row("refused, as planned", ", ".join(f"{count:,} {code}" for code, count in tally.refusals.most_common()))
     table.add_row("purchases a second", f"{tally.purchases / result.took_s:,.0f}")
-    for code, count in tally.refusals.most_common():
-        table.add_row(f"refused: {code}", f"{count:,}")
     table.add_row("cycle closed", cycle_text(result.cycle))
     out.print(table)
+
+
+def _yuan(fen: int) -> str:
+    return f"{fen / 100:,.2f} CNY"
+
+
+def _shares(counts: Counter[str]) -> str:
+    """What each has of the whole, largest first."""
+    total = counts.total() or 1
+    return ", ".join(f"{name} {100 * count / total:.1f} %" for name, count in counts.most_common())
+
+
+def _show(result: DemoResult, guide: SandboxGuide, settings: Settings) -> None:
+    _show_city(result)
     _show_banks(result.banks)
     out.print(f"API            {guide.base_url}")
     out.print(f"documentation  {guide.base_url}/docs")

@@ -21,8 +21,9 @@ from engine.codes.keys import SealBroken
 from engine.embedded.faults import ServiceMissing
 from engine.embedded.services import Services
 from engine.sandbox.city import sample_city
+from engine.sandbox.city_state import is_loaded, is_older_city
 from engine.sandbox.guide import SandboxGuide, SandboxSftp, read_guide, write_guide
-from engine.sandbox.load import CityLoader, is_loaded
+from engine.sandbox.load import CityLoader
 from engine.sandbox.people import CARDHOLDERS_DEFAULT
 from engine.sandbox.ssh_keys import write_ssh_keys
 from engine.settings import Settings, WrongSetting, master_secret
@@ -126,6 +127,12 @@ async def load_city(settings: Settings, addresses: Addresses, node: Node) -> San
         addresses.database_url, READ_SETTINGS | {"statement_timeout": "0"}, application_name="sandbox"
     )
     try:
+        if await is_older_city(connection):
+            fail(
+                Exit.WRONG_USAGE,
+                f"The sample city in {settings.data_dir} was made by an earlier version: its cards have no passwords"
+                " and no insurance. Use a new folder: --data-dir",
+            )
         if known is not None and await is_loaded(connection, known.cards):
             return known
         master = master_secret(settings.data_dir, settings.environ)

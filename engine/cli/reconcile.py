@@ -16,6 +16,7 @@ from engine.embedded.services import Services
 from engine.flows.clock import IdSource
 from engine.flows.receive_upload import Rejected, UploadSource, UploadTooLarge, receive_upload
 from engine.flows.reconcile_statement import Statements
+from engine.flows.returned_lines import LinesGivenBack
 from engine.settings import Settings
 from engine.store.reconciliation import ClassCount, Reconciliation, Reconciliations
 from engine.store.uploads import Uploads
@@ -46,7 +47,9 @@ def reconcile(
     async def run(services: Services) -> list[tuple[Reconciliation, Sequence[ClassCount]]]:
         await prepare_database(services.database_url)
         async with open_books(settings, addresses_of(services)) as books:
-            statements = Statements(books.pool, books.database_url, IdSource())
+            statements = Statements(
+                books.pool, books.database_url, IdSource(), returned=LinesGivenBack(books.database_url)
+            )
             reads = Reconciliations(books.pool)
             if file is not None and bank is not None:
                 found = [await _received(books, statements, file, bank)]

@@ -28,9 +28,10 @@ from engine.cli.nodes import (
 )
 from engine.cli.options import DATA_DIR, DataDir, Exit, fail
 from engine.embedded.services import Services
+from engine.hints.read_limits import READS_A_SECOND
 from engine.sandbox.guide import SandboxSftp, write_guide
 from engine.sandbox.ssh_keys import FOLDER_NAME, write_ssh_keys
-from engine.settings import LANE_COUNT, Settings
+from engine.settings import LANE_COUNT, Settings, WrongSetting, public_url
 from engine.sftp.sockets import listening_socket
 from engine.telemetry import configure_logs
 from engine.web.node import Node
@@ -55,9 +56,16 @@ def serve(  # the command's own options
         int, typer.Option("--sftp-port", help="Port of the banks' SFTP; 0 is none, or any in the sandbox.")
     ] = 0,
     workers: Annotated[int, typer.Option(min=1, max=WORKERS_MAX, help="Web processes on the port.")] = 1,
+    reads_a_second: Annotated[
+        float, typer.Option(min=1, help="What each caller may read in each process; above it, 429.")
+    ] = READS_A_SECOND,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
 ) -> None:
     """Run a node: HTTP, lanes and background work, on embedded services unless DATABASE_URL and REDIS_URL are set."""
+    try:
+        public_url(os.environ)
+    except WrongSetting as error:
+        fail(Exit.WRONG_USAGE, str(error))
     if port_in_use(host, port):
         fail(Exit.WRONG_USAGE, f"Port {port} is taken. Choose another with --port, or 0 for a free one.")
     if port_in_use(host, sftp_port):
@@ -70,6 +78,7 @@ def serve(  # the command's own options
         port=port,
         sftp_port=sftp_port,
         lane_count=max(1, LANE_COUNT // workers),
+        reads_a_second=reads_a_second,
     )
     if workers == 1:
         run_with_services(data_dir, lambda services: _serve(settings, services, None), log_level=log_level)

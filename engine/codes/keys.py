@@ -34,6 +34,7 @@ class Keyring:
         """Derive the keys from a master secret of 32 bytes."""
         assert len(master) == MASTER_BYTES, "a master secret has 32 bytes"
         self.device_master = _derived(master, b"pay code devices")
+        self.password_pepper = _derived(master, b"card passwords")
         self._index_key = _derived(master, b"blind index")
         self._cipher = AESGCM(_derived(master, b"fields"))
 

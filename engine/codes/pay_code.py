@@ -21,7 +21,7 @@ import msgspec
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.hmac import HMAC
 
-from engine.codes.consumer_qr import KEY_ID_MAX, decode_consumer_qr
+from engine.codes.consumer_qr import KEY_ID_MAX, CodeProof, decode_consumer_qr
 from engine.core.refusals import Refusal
 
 Digest = Literal["sha256", "sm3"]
@@ -67,6 +67,7 @@ class PayCode(msgspec.Struct, frozen=True, kw_only=True):
     otp: int
     text: str  # the 24 digits, in whichever form they were presented
     key_id: int | None = None  # None: presented as digits, which do not say which key they were made with
+    proof: CodeProof | None = None  # None: only the engine can tell whether it is genuine
 
     def __repr__(self) -> str:
         return (
@@ -95,7 +96,7 @@ def parse_pay_code(presented: str) -> PayCode | Refusal:
     if isinstance(shown, Refusal):
         return shown
     if _PAY_CODE.fullmatch(shown.digits):
-        return _pay_code(shown.digits, key_id=shown.key_id)
+        return _pay_code(shown.digits, shown.key_id, shown.proof)
     return Refusal.PAY_CODE_MALFORMED
 
 
@@ -156,7 +157,7 @@ def step_at(at_s: float) -> int:
     return int(at_s // STEP_S)
 
 
-def _pay_code(digits: str, key_id: int | None) -> PayCode | Refusal:
+def _pay_code(digits: str, key_id: int | None, proof: CodeProof | None = None) -> PayCode | Refusal:
     if _luhn_sum(digits) % 10:
         return Refusal.PAY_CODE_MALFORMED
     return PayCode(
@@ -165,6 +166,7 @@ def _pay_code(digits: str, key_id: int | None) -> PayCode | Refusal:
         otp=int(digits[14:23]),
         text=digits,
         key_id=key_id,
+        proof=proof,
     )
 
 

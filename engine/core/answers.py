@@ -12,7 +12,7 @@ from engine.core.ids import CardId
 from engine.core.payer import CardStatus, IssueLevel
 from engine.core.payments import Payment, Refund
 
-ANSWER_VERSION: Final = 2
+ANSWER_VERSION: Final = 3
 """Grows when rendering changes, so that an old answer is rendered by the old function for ever."""
 
 
@@ -32,6 +32,10 @@ class EventKind(enum.IntEnum):
     ACCOUNT_OPENED = 11
     REFUSED = 12  # nothing changed, but the answer is remembered
     BOOKED = 13  # postings that no payment's own life makes
+    CONFIRMED = 14  # and still on hold; one that is captured at once is CAPTURED
+    RAISED = 15
+    PASSWORD_SET = 16
+    SETTINGS_CHANGED = 17
 
 
 class Clearing(enum.IntEnum):
@@ -75,6 +79,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=Fals
     card: CardState | None = None
     trace_id: str | None = None  # of the request that was refused first
     booked_in: CycleNumber | None = None  # the cycle that a booking's postings are in
+    tries_left: int | None = None  # of the password that was not right
 
 
 class Remembered(msgspec.Struct, frozen=True, array_like=True, gc=False):

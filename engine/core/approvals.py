@@ -31,6 +31,8 @@ class ApprovalKind(enum.IntEnum):
     RESOLVE_DIFFERENCE = 9
     DISBURSEMENT = 10
     NET_DEBIT_CAP = 11
+    SWITCH_SCENARIO_ON = 12
+    RISK_RULE = 13
 
 
 class ApprovalState(enum.IntEnum):

@@ -72,7 +72,12 @@ def may_pay(bill: Bill, payer: CardId) -> bool:
 
 
 def bill_after(bill: Bill, payment: Payment) -> Bill:
-    """The bill once the payment that pays it stands as given. A part that is given back leaves it paid."""
+    """The bill once the payment that pays it stands as given. A part that is given back leaves it paid.
+
+    It is nobody else's while its payment waits for the cardholder, and to be paid again when that came to nothing.
+    """
+    if payment.state in (State.VOIDED, State.EXPIRED):
+        return msgspec.structs.replace(bill, state=BillState.BILLED, payment=None)
     state = BillState.REFUNDED if payment.state is State.REFUNDED else BillState.PAID
     return msgspec.structs.replace(bill, state=state, payment=payment.id)
 

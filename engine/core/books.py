@@ -10,15 +10,19 @@ from engine.core.bills import Bill, BillState, bill_after
 from engine.core.calendar import CycleNumber
 from engine.core.commands import AnyCommand, Operation
 from engine.core.ids import NO_ID, CallerId, CardId, MerchantId, PaymentId, region_of
+from engine.core.pay_orders import PayOrder
 from engine.core.payer import Payer
-from engine.core.payments import Payment, Refund, State
+from engine.core.payments import HELD, Payment, Refund, State
 from engine.core.postings import Posting
 from engine.core.refusals import Refusal
+from engine.core.rules import Rules
+from engine.core.visits import Settlement, VisitKey, Visits
 
 OrderKey = tuple[MerchantId, str]
 AnswerKey = tuple[CallerId, Operation, str]
 CodeUse = tuple[int, int, int]  # step, device number, refresh digit
 Hold = tuple[datetime, PaymentId]  # due, payment
+RideKey = tuple[CardId, int, OrderKey]  # whose it is, the scenario, the order under which it can be paid
 
 
 class Control(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -29,6 +33,7 @@ class Control(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     cutoff_at: datetime  # when the open cycle is due to be closed
     published_cycle: CycleNumber  # every cycle up to this one has its files out
     settled_cycle: CycleNumber = CycleNumber(0)  # every cycle up to this one is settled
+    rules_version: int = 0  # of the rules that operators change
 
 
 class Merchant(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -38,6 +43,7 @@ class Merchant(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     region: int
     is_suspended: bool
     scenarios: tuple[int, ...]
+    level: int = 0  # of a hospital: 1, 2, 3; 0: none
 
 
 class Device(msgspec.Struct, frozen=True, gc=False):
@@ -51,6 +57,9 @@ class Order(msgspec.Struct, frozen=True, gc=False):
     """What claims an order number: a payment, or a tombstone (None)."""
 
     payment: PaymentId | None
+
+
+NO_RULES = Rules()
 
 
 class Seen(msgspec.Struct, kw_only=True):
@@ -68,6 +77,10 @@ class Seen(msgspec.Struct, kw_only=True):
     refund_numbers: set[tuple[PaymentId, str]] = set()
     bills: dict[str, Bill] = {}  # of the commands that name one, and of the payments that pay one
     earlier: dict[AnswerKey, Remembered] = {}
+    rules: Rules = NO_RULES
+    pay_orders: dict[OrderKey, PayOrder] = {}  # the newest version of each, of the commands that pay one
+    unpaid_rides: dict[tuple[CardId, int], set[OrderKey]] = {}  # of the payers that have any
+    visits: dict[VisitKey, list[Settlement]] = {}  # those that the commands are about
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -77,10 +90,13 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     answer: Answer
     payment: Payment | None = None  # as it stands afterwards
     payer: Payer | None = None
+    family: Payer | None = None  # the relative whose personal account helped
     postings: tuple[Posting, ...] = ()
     code_use: CodeUse | None = None
-    order: tuple[OrderKey, Order] | None = None
+    orders: tuple[tuple[OrderKey, Order], ...] = ()
     refund: Refund | None = None
+    ride_unpaid: RideKey | None = None
+    ride_paid: RideKey | None = None
     about: bytes = NO_ID  # what is not a payment's own move, and yet about one
 
 
@@ -113,6 +129,10 @@ class Books:
         self.holds_opened: set[Hold] = set()
         self.holds_closed: set[Hold] = set()
         self.bills_changed: dict[str, BillState] = {}  # the state in which each was read
+        self.pay_orders_paid: list[PayOrder] = []  # as they were read
+        self.rides_unpaid: set[RideKey] = set()
+        self.rides_paid: set[RideKey] = set()
+        self.visits = Visits(seen.visits)
         self._encode = msgspec.msgpack.Encoder().encode
 
     def apply(self, n: int, command: AnyCommand, decision: Decision) -> None:
@@ -123,19 +143,25 @@ class Books:
         if decision.payer is not None:
             self.seen.payers[decision.payer.id] = decision.payer
             self.payers_changed[decision.payer.id] = decision.payer
+        if decision.family is not None:
+            self.seen.payers[decision.family.id] = decision.family
+            self.payers_changed[decision.family.id] = decision.family
         for posting in decision.postings:
             region = subject.region if subject is not None else region_of(posting.payment)
             self.postings.append((n, region, posting))
         if decision.code_use is not None:
             self.seen.codes_used.add(decision.code_use)
             self.codes_new.append(decision.code_use)
-        if decision.order is not None:
-            key, order = decision.order
+        for key, order in decision.orders:
             self.seen.orders[key] = order
             self.orders_new[key] = order
         if decision.refund is not None:
             self.seen.refund_numbers.add((decision.refund.payment, decision.refund.refund_no))
             self.refunds_new.append(decision.refund)
+        if decision.ride_unpaid is not None:
+            self._take_unpaid_ride(decision.ride_unpaid)
+        if decision.ride_paid is not None:
+            self._take_paid_ride(decision.ride_paid)
         remembered = Remembered(command.facts(), decision.answer)
         named = decision.answer.payment
         self.events.append(
@@ -155,25 +181,53 @@ class Books:
         return agency_payable(self.seen.bills[payment.bill_no].agency)
 
     def _take_payment(self, payment: Payment) -> None:
+        before = self.seen.payments.get(payment.id)
+        if payment is before:
+            return  # told, and not moved: what it once paid may be another's by now
         if payment.bill_no is not None and payment.state is not State.DECLINED:
             bill = self.seen.bills[payment.bill_no]
             self.bills_changed.setdefault(bill.bill_no, bill.state)
             self.seen.bills[bill.bill_no] = bill_after(bill, payment)
-        before = self.seen.payments.get(payment.id)
         self.seen.payments[payment.id] = payment
+        if payment.details is not None:
+            self.visits.take(before, payment)
         if before is None or payment.id in self.payments_new:
             self.payments_new[payment.id] = payment
+            if before is None and payment.details is not None and payment.details.pay_order is not None:
+                self._take_pay_order(payment)
         else:
             self.payments_changed[payment.id] = payment
-        held_before = _hold(before) if before is not None and before.state is State.AUTHORIZED else None
-        is_held = payment.state is State.AUTHORIZED
-        if is_held and held_before is None:
-            self.holds_opened.add(_hold(payment))
-        if held_before is not None and not is_held:  # the end of the hold is gone from the payment afterwards
+        held_before = _hold(before) if before is not None and before.state in HELD else None
+        held_now = _hold(payment) if payment.state in HELD else None
+        if held_before == held_now:
+            return
+        if held_before is not None:  # the end of the hold may be gone from the payment afterwards
             if held_before in self.holds_opened:
                 self.holds_opened.remove(held_before)
             else:
                 self.holds_closed.add(held_before)
+        if held_now is not None:
+            self.holds_opened.add(held_now)
+
+    def _take_pay_order(self, payment: Payment) -> None:
+        order = self.seen.pay_orders.get((payment.merchant, payment.order_no))
+        if order is not None and payment.state is not State.DECLINED:
+            self.pay_orders_paid.append(order)
+
+    def _take_unpaid_ride(self, ride: RideKey) -> None:
+        card, scenario, order = ride
+        due = self.seen.unpaid_rides.setdefault((card, scenario), set())
+        if order not in due:
+            due.add(order)
+            self.rides_unpaid.add(ride)
+
+    def _take_paid_ride(self, ride: RideKey) -> None:
+        card, scenario, order = ride
+        self.seen.unpaid_rides[card, scenario].remove(order)
+        if ride in self.rides_unpaid:
+            self.rides_unpaid.remove(ride)
+        else:
+            self.rides_paid.add(ride)
 
 
 def refuse(refusal: Refusal, *, field: str | None = None) -> Decision:

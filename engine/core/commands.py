@@ -1,81 +1,78 @@
 """What can be asked of the ledger. A command is complete: nothing in it is looked up again outside the lane."""
 
 import enum
-from typing import ClassVar
+from datetime import datetime
 
 import msgspec
 
 from engine.core.accounts import AccountId
-from engine.core.ids import CallerId, CardId, MerchantId, PaymentId, RefundId, shard_of
+from engine.core.benefits import MedicalBill, Split
+from engine.core.card_commands import ChangeSettings, OpenAccount, Reinstate, ReportLoss, SetPassword
+from engine.core.command import Command, Fact, Operation, PasswordProof, Subject
+from engine.core.ids import CardId, MerchantId, PaymentId, RefundId, shard_of
+from engine.core.payments import Mode
 from engine.core.postings import PostingKind
 from engine.core.refusals import Refusal
 
-Fact = str | int | bool | None
+__all__ = [
+    "AnyCommand",
+    "Authorize",
+    "Book",
+    "CancelOrder",
+    "Capture",
+    "ChangeSettings",
+    "Command",
+    "Concern",
+    "Confirm",
+    "Entry",
+    "Expire",
+    "Fact",
+    "OpenAccount",
+    "Operation",
+    "PasswordProof",
+    "PresentedCode",
+    "Quoted",
+    "Raise",
+    "RefundPayment",
+    "Reinstate",
+    "ReportLoss",
+    "SetPassword",
+    "Subject",
+    "Void",
+]
 
 
-class Operation(enum.IntEnum):
-    """The scope of an idempotency key, beside its caller. Stored; numbers are never re-used."""
+class PresentedCode(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A code that a merchant scanned, read and judged when the request arrived."""
 
-    AUTHORIZE = 1
-    CAPTURE = 2
-    VOID = 3
-    REFUND = 4
-    CANCEL = 5
-    REPORT_LOSS = 6
-    REINSTATE = 7
-    EXPIRE = 8
-    OPEN_ACCOUNT = 9
-    BOOK = 10
+    digest: str  # names it without keeping it
+    refusal: Refusal | None  # told only after the key is known to be new
+    device_no: int | None  # None when it could not be read or is wrong
+    step: int = 0
+    refresh: int = 0
+    ticket: str | None = None  # a gate took it without a network: it names the ride
 
 
-class Subject(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What the lane locks and reads for a command: one of the ways to a payer, through maps that never change."""
+class Quoted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A pre-settlement that is to be paid as it was shown."""
 
-    device_no: int | None = None
-    payment: PaymentId | None = None
-    card: CardId | None = None
-    merchant: MerchantId | None = None
-    order_no: str | None = None
-
-
-class Command(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What every command has.
-
-    `key` is None for the engine's own commands: they are judged again under the payer's lock instead.
-    """
-
-    operation: ClassVar[Operation]
-    facts_named: ClassVar[tuple[str, ...]] = ()
-    """The names, on the wire, of what makes two commands under one key the same, in the order of `facts`."""
-
-    caller: CallerId
-    key: str | None
-    trace_id: str | None = None  # of the request; not a fact
-
-    def facts(self) -> tuple[Fact, ...]:
-        """The values of `facts_named`; nothing that the engine itself stamped."""
-        raise NotImplementedError
-
-    def subject(self) -> Subject:
-        """Where the lane finds the payer."""
-        raise NotImplementedError
-
-    @property
-    def shard(self) -> int:
-        """Which lane to take, so that what belongs to one payer meets in one lane."""
-        raise NotImplementedError
+    quote: bytes
+    payer: CardId
+    split: Split
+    expires_at: datetime
 
 
-class FundShare(msgspec.Struct, frozen=True, gc=False):
-    """A part of the bill that a pooled fund pays. Units: fen."""
+class Concern(enum.IntEnum):
+    """What the rules of risk want done about a payment, the mildest first."""
 
-    account: AccountId
-    fund_pay_type: int
-    amount: int
+    NONE = 0
+    CHALLENGE = 1  # the cardholder has to confirm it
+    REVIEW = 2  # an operator has to
+    DENY = 3
 
 
 class Authorize(Command, frozen=True, kw_only=True, gc=False):
-    """Pay or reserve the amount of one scanned code."""
+    """Pay or reserve the amount of one order: by a code that was shown, by a card, or as its holder asks in an app."""
 
     operation = Operation.AUTHORIZE
     facts_named = (
@@ -88,14 +85,19 @@ class Authorize(Command, frozen=True, kw_only=True, gc=False):
         "hold_s",
         "description",
         "bill_no",
+        "bill",
+        "quote_id",
+        "mode",
+        "order_id",
+        "ride_no",
     )
 
     payment: PaymentId
-    code_digest: str  # names the presented code without keeping it
-    code_refusal: Refusal | None  # judged when the request arrived, told only after the key is known to be new
-    device_no: int | None  # None when the code could not be read or is wrong
-    code_step: int
-    code_refresh: int
+    merchant: MerchantId
+    mode: Mode = Mode.SHOW_CODE
+    code: PresentedCode | None = None
+    card: CardId | None = None
+    """Whose card it is when no code was shown; NO_ID for one that does not exist."""
     order_no: str
     amount: int
     scenario: int
@@ -105,17 +107,32 @@ class Authorize(Command, frozen=True, kw_only=True, gc=False):
     description: str | None
     bill_no: str | None = None
     """The bill that it pays: at once, and for the account of the agency that has billed it."""
-    fund_shares: tuple[FundShare, ...] = ()
-    """What the insurance pays, decided before; the payer pays the rest."""
-
-    @property
-    def merchant(self) -> MerchantId:
-        """The merchant is the caller."""
-        return MerchantId(self.caller)
+    bill: MedicalBill | None = None
+    """The medical bill that it pays, of which the insurance pays its part."""
+    bill_digest: str | None = None
+    quoted: Quoted | None = None
+    password: PasswordProof | None = None
+    concern: Concern = Concern.NONE
+    pay_order: bytes | None = None
+    """The order that is paid as it was shown."""
+    pay_order_until: datetime | None = None
+    """When the version of it ends that the bill is of."""
+    ride_no: str | None = None
+    """The order of a ride that is due, if this one's number is another: that one may be used up."""
 
     def facts(self) -> tuple[Fact, ...]:
+        # Answers are older than bills, and these than what follows: what is not there at the end is not told.
+        rare: tuple[Fact, ...] = ()
+        if self.bill_no is not None:
+            rare = (self.bill_no,)
+        if self.bill_digest is not None or self.quoted is not None or self.mode is not Mode.SHOW_CODE:
+            quote = self.quoted.quote.hex() if self.quoted is not None else None
+            rare = (self.bill_no, self.bill_digest, quote, int(self.mode))
+        if self.pay_order is not None or self.ride_no is not None:
+            order = self.pay_order.hex() if self.pay_order is not None else None
+            rare = (*(rare if len(rare) > 1 else (self.bill_no, None, None, int(self.mode))), order, self.ride_no)
         return (
-            self.code_digest,
+            self.code.digest if self.code is not None else self.card.hex() if self.card is not None else None,
             self.order_no,
             self.amount,
             self.scenario,
@@ -123,11 +140,59 @@ class Authorize(Command, frozen=True, kw_only=True, gc=False):
             self.capture,
             self.hold_s,
             self.description,
-            *((self.bill_no,) if self.bill_no is not None else ()),  # answers are older than bills
+            *rare,
         )
 
     def subject(self) -> Subject:
-        return Subject(device_no=self.device_no)
+        needs_family = self.bill is not None
+        if self.code is not None:
+            return Subject(device_no=self.code.device_no, needs_family=needs_family)
+        return Subject(card=self.card, needs_family=needs_family)
+
+    @property
+    def shard(self) -> int:
+        return shard_of(self.payment)
+
+
+class Confirm(Command, frozen=True, kw_only=True, gc=False):
+    """Agree to a payment that waits for its cardholder, or for an operator who has reviewed it.
+
+    `password` None: an operator has.
+    """
+
+    operation = Operation.CONFIRM
+    facts_named = ("id",)
+
+    payment: PaymentId
+    merchant: MerchantId | None  # whose terminal asks; None: an app or an operator
+    password: PasswordProof | None
+
+    def facts(self) -> tuple[Fact, ...]:
+        return (self.payment.hex(),)
+
+    def subject(self) -> Subject:
+        return Subject(payment=self.payment)
+
+    @property
+    def shard(self) -> int:
+        return shard_of(self.payment)
+
+
+class Raise(Command, frozen=True, kw_only=True, gc=False):
+    """Put more on hold for a deposit, by another code of the same cardholder."""
+
+    operation = Operation.RAISE
+    facts_named = ("id", "pay_code", "amount")
+
+    payment: PaymentId
+    code: PresentedCode
+    amount: int  # that is added
+
+    def facts(self) -> tuple[Fact, ...]:
+        return (self.payment.hex(), self.code.digest, self.amount)
+
+    def subject(self) -> Subject:
+        return Subject(payment=self.payment)
 
     @property
     def shard(self) -> int:
@@ -135,17 +200,21 @@ class Authorize(Command, frozen=True, kw_only=True, gc=False):
 
 
 class Capture(Command, frozen=True, kw_only=True, gc=False):
-    """Take some or all of what is on hold. `amount` None means all of it."""
+    """Take some or all of what is on hold. `amount` None means all of it, or what a medical bill leaves to be paid."""
 
     operation = Operation.CAPTURE
-    facts_named = ("id", "amount", "final")
+    facts_named = ("id", "amount", "final", "bill")
 
     payment: PaymentId
     amount: int | None
     final: bool
+    bill: MedicalBill | None = None
+    """The final bill of a stay for which a deposit is on hold."""
+    bill_digest: str | None = None
 
     def facts(self) -> tuple[Fact, ...]:
-        return (self.payment.hex(), self.amount, self.final)
+        named = (self.payment.hex(), self.amount, self.final)
+        return named if self.bill_digest is None else (*named, self.bill_digest)
 
     def subject(self) -> Subject:
         return Subject(payment=self.payment)
@@ -222,44 +291,6 @@ class CancelOrder(Command, frozen=True, kw_only=True, gc=False):
         return sum(self.order_no.encode())
 
 
-class ReportLoss(Command, frozen=True, kw_only=True, gc=False):
-    """Stop a card: after the answer no authorization can use it."""
-
-    operation = Operation.REPORT_LOSS
-    facts_named = ("id",)
-
-    card: CardId
-
-    def facts(self) -> tuple[Fact, ...]:
-        return (self.card.hex(),)
-
-    def subject(self) -> Subject:
-        return Subject(card=self.card)
-
-    @property
-    def shard(self) -> int:
-        return shard_of(self.card)
-
-
-class Reinstate(Command, frozen=True, kw_only=True, gc=False):
-    """Let a card that was reported lost pay again."""
-
-    operation = Operation.REINSTATE
-    facts_named = ("id",)
-
-    card: CardId
-
-    def facts(self) -> tuple[Fact, ...]:
-        return (self.card.hex(),)
-
-    def subject(self) -> Subject:
-        return Subject(card=self.card)
-
-    @property
-    def shard(self) -> int:
-        return shard_of(self.card)
-
-
 class Expire(Command, frozen=True, kw_only=True, gc=False):
     """Let go of a hold whose time is over. Asked by the sweeper, judged again here."""
 
@@ -277,26 +308,6 @@ class Expire(Command, frozen=True, kw_only=True, gc=False):
     @property
     def shard(self) -> int:
         return shard_of(self.payment)
-
-
-class OpenAccount(Command, frozen=True, kw_only=True, gc=False):
-    """Bring in the balance of a personal account. Units: fen."""
-
-    operation = Operation.OPEN_ACCOUNT
-    facts_named = ("id", "amount")
-
-    card: CardId
-    amount: int
-
-    def facts(self) -> tuple[Fact, ...]:
-        return (self.card.hex(), self.amount)
-
-    def subject(self) -> Subject:
-        return Subject(card=self.card)
-
-    @property
-    def shard(self) -> int:
-        return shard_of(self.card)
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -334,5 +345,18 @@ class Book(Command, frozen=True, kw_only=True, gc=False):
 
 
 AnyCommand = (
-    Authorize | Capture | Void | RefundPayment | CancelOrder | ReportLoss | Reinstate | Expire | OpenAccount | Book
+    Authorize
+    | Confirm
+    | Raise
+    | Capture
+    | Void
+    | RefundPayment
+    | CancelOrder
+    | ReportLoss
+    | Reinstate
+    | Expire
+    | OpenAccount
+    | SetPassword
+    | ChangeSettings
+    | Book
 )

@@ -13,26 +13,34 @@ import msgspec
 from engine.core import effects
 from engine.core.accounts import opening, personal_account, pooling_area
 from engine.core.answers import Answer, CancelOutcome, CardState, EventKind, Remembered
-from engine.core.authorization import decide_authorize
-from engine.core.books import Books, Decision, Order, answer_with, refuse
+from engine.core.authorization import decide_authorize, judge_password, refuse_password
+from engine.core.books import Books, Decision, Order, refuse
 from engine.core.commands import (
     AnyCommand,
     Authorize,
     Book,
     CancelOrder,
     Capture,
+    ChangeSettings,
+    Confirm,
     Expire,
     OpenAccount,
+    Raise,
     RefundPayment,
     Reinstate,
     ReportLoss,
+    SetPassword,
     Void,
 )
+from engine.core.confirmation import decide_confirm, lapse
+from engine.core.deposits import decide_final_bill, decide_raise
 from engine.core.ids import PaymentId, region_of
+from engine.core.moves import decision_of, has_lapsed, parties_of
 from engine.core.payer import CardStatus, Payer, give_back
-from engine.core.payments import Move, Payment, Refund, State
+from engine.core.payments import HELD, Move, Payment, State
 from engine.core.postings import Phase, Posting, PostingKind, is_kept_on_payer
 from engine.core.refusals import Refusal
+from engine.core.rides import after_paying
 from engine.core.scenarios import BY_NUMBER
 
 CANCEL_REFUND_NO: Final = "$cancel"
@@ -54,6 +62,10 @@ def _decide(books: Books, command: AnyCommand) -> Decision:
     match command:
         case Authorize():
             return decide_authorize(books, command)
+        case Confirm():
+            return decide_confirm(books, command)
+        case Raise():
+            return decide_raise(books, command)
         case Capture():
             return decide_capture(books, command)
         case Void():
@@ -68,6 +80,10 @@ def _decide(books: Books, command: AnyCommand) -> Decision:
             return _decide_status(books, command, CardStatus.LOST, EventKind.CARD_REPORTED_LOST)
         case Reinstate():
             return _decide_status(books, command, CardStatus.ACTIVE, EventKind.CARD_REINSTATED)
+        case SetPassword():
+            return decide_set_password(books, command)
+        case ChangeSettings():
+            return decide_change_settings(books, command)
         case OpenAccount():
             return decide_open_account(books, command)
         case Book():
@@ -88,27 +104,35 @@ def decide_repeat(earlier: Remembered, command: AnyCommand) -> Answer:
 
 
 def decide_capture(books: Books, command: Capture) -> Decision:
-    """Take some or all of a hold; a final capture releases the rest."""
+    """Take some or all of a hold; a final capture releases the rest. A medical bill is taken as a whole."""
     payment = _own_payment(books, command.payment, command.caller)
     if payment is None:
         return refuse(Refusal.PAYMENT_NOT_FOUND)
-    if payment.state is not State.AUTHORIZED or _has_lapsed(books, payment):
+    if payment.state is not State.AUTHORIZED or has_lapsed(books, payment):
         return refuse(Refusal.PAYMENT_STATE_CONFLICT)
+    if command.bill is not None:
+        return decide_final_bill(books, command, payment)
     amount = payment.held_amount if command.amount is None else command.amount
     if amount > payment.held_amount:
         return refuse(Refusal.CAPTURE_EXCEEDS_AUTHORIZATION, field="amount")
+    if payment.claim is not None and amount != payment.amount:
+        return refuse(Refusal.AMOUNT_MISMATCH, field="amount")
 
     # From here on the capture must succeed.
     made = effects.capture(
         payment,
-        books.seen.payers[payment.payer],
-        amount=amount,
+        parties_of(books, payment),
+        shares=effects.in_order(payment, amount),
         is_final=command.final,
         control=books.control,
         now=books.now,
     )
+    ride = None
+    if made.payer.blocked_scenarios:
+        payer, ride = after_paying(books, made.payer, payment.scenario, payment.ride)
+        made = msgspec.structs.replace(made, payer=payer)
     kind = EventKind.CAPTURED if command.final else EventKind.PART_CAPTURED
-    return _decision(books, kind, made)
+    return decision_of(books, kind, made, ride_paid=ride)
 
 
 def decide_void(books: Books, command: Void) -> Decision:
@@ -116,21 +140,25 @@ def decide_void(books: Books, command: Void) -> Decision:
     payment = _own_payment(books, command.payment, command.caller)
     if payment is None:
         return refuse(Refusal.PAYMENT_NOT_FOUND)
-    if payment.state is not State.AUTHORIZED or _has_lapsed(books, payment):
+    if payment.state not in HELD or has_lapsed(books, payment):
         return refuse(Refusal.PAYMENT_STATE_CONFLICT)
+    if books.visits.has_newer(payment):
+        return refuse(Refusal.NEWER_SETTLEMENT_EXISTS)
 
-    made = effects.release(payment, books.seen.payers[payment.payer], move=Move.VOID)
-    return _decision(books, EventKind.VOIDED, made)
+    made = effects.release(payment, parties_of(books, payment), move=Move.VOID)
+    return decision_of(books, EventKind.VOIDED, made)
 
 
 def decide_expire(books: Books, command: Expire) -> Decision:
-    """Let go of a hold whose time is over, unless it was resolved meanwhile."""
+    """Let go of a hold whose time is over, unless it was resolved meanwhile. One that nobody confirmed is void."""
     payment = books.seen.payments.get(command.payment)
-    if payment is None or payment.state is not State.AUTHORIZED or not _has_lapsed(books, payment):
+    if payment is None or payment.state not in HELD or not has_lapsed(books, payment):
         return refuse(Refusal.PAYMENT_STATE_CONFLICT)
 
-    made = effects.release(payment, books.seen.payers[payment.payer], move=Move.LAPSE)
-    return _decision(books, EventKind.EXPIRED, made)
+    if payment.state is State.AWAITING_USER:
+        return lapse(books, payment)
+    made = effects.release(payment, parties_of(books, payment), move=Move.LAPSE)
+    return decision_of(books, EventKind.EXPIRED, made)
 
 
 def decide_refund(books: Books, command: RefundPayment) -> Decision:
@@ -142,23 +170,25 @@ def decide_refund(books: Books, command: RefundPayment) -> Decision:
         return refuse(Refusal.ORDER_NUMBER_USED, field="refund_no")
     if payment.state not in (State.CAPTURED, State.PARTIALLY_REFUNDED):
         return refuse(Refusal.PAYMENT_STATE_CONFLICT)
-    if command.amount > payment.captured_amount - payment.refunded_amount:
+    shares = effects.refundable(payment, command.amount)
+    if shares is None:
         return refuse(Refusal.REFUND_EXCEEDS_PAYMENT, field="amount")
     if _is_past_refund_window(books, payment):
         return refuse(Refusal.REFUND_WINDOW_CLOSED)
+    if command.amount == payment.captured_amount - payment.refunded_amount and books.visits.has_newer(payment):
+        return refuse(Refusal.NEWER_SETTLEMENT_EXISTS)
 
     made, record = effects.refund(
         payment,
-        books.seen.payers[payment.payer],
+        parties_of(books, payment),
         refund_id=command.refund,
         refund_no=command.refund_no,
-        amount=command.amount,
+        shares=shares,
         reason=command.reason,
-        payee=books.payee_of(payment),
         control=books.control,
         now=books.now,
     )
-    return _decision(books, EventKind.REFUNDED, made, refund=record)
+    return decision_of(books, EventKind.REFUNDED, made, refund=record)
 
 
 def decide_cancel(books: Books, command: CancelOrder) -> Decision:
@@ -171,31 +201,35 @@ def decide_cancel(books: Books, command: CancelOrder) -> Decision:
         return Decision(
             kind=EventKind.ORDER_CANCELLED,
             answer=answer,
-            order=(key, Order(None)) if order is None else None,
+            orders=((key, Order(None)),) if order is None else (),
         )
-    payer = books.seen.payers[payment.payer]
-    made = effects.Effects(payment=payment, payer=payer, postings=())
+    if books.visits.has_newer(payment):
+        return refuse(Refusal.NEWER_SETTLEMENT_EXISTS)
+    parties = parties_of(books, payment)
+    made = effects.Effects(payment=payment, payer=parties.payer, family=parties.family, postings=())
     kind = EventKind.ORDER_CANCELLED
     outcome = CancelOutcome.NOTHING_TO_CANCEL
     record = None
-    if payment.state is State.AUTHORIZED:
-        made = effects.release(payment, payer, move=Move.VOID)
+    if payment.state in HELD:
+        made = effects.release(payment, parties, move=Move.VOID)
         kind, outcome = EventKind.VOIDED, CancelOutcome.VOIDED
     if made.payment.state in (State.CAPTURED, State.PARTIALLY_REFUNDED):
+        shares = effects.refundable(made.payment, made.payment.captured_amount - made.payment.refunded_amount)
+        assert shares is not None, "all that is left can be given back"
         back, record = effects.refund(
             made.payment,
-            made.payer,
+            effects.Parties(made.payer, made.family, parties.payee),
             refund_id=command.refund,
             refund_no=CANCEL_REFUND_NO,
-            amount=payment.captured_amount - payment.refunded_amount,
+            shares=shares,
             reason=None,
-            payee=books.payee_of(payment),
             control=books.control,
             now=books.now,
         )
-        made = msgspec.structs.replace(back, postings=made.postings + back.postings)
+        once = msgspec.structs.replace(back.payment, sequence=payment.sequence + 1)  # however much one event does
+        made = msgspec.structs.replace(back, payment=once, postings=made.postings + back.postings)
         kind, outcome = EventKind.REFUNDED, CancelOutcome.REFUNDED
-    return _decision(books, kind, made, refund=record, cancelled=outcome)
+    return decision_of(books, kind, made, refund=record, cancelled=outcome)
 
 
 def decide_open_account(books: Books, command: OpenAccount) -> Decision:
@@ -217,6 +251,38 @@ def decide_open_account(books: Books, command: OpenAccount) -> Decision:
         payer=give_back(payer, personal=command.amount),
         postings=(posting,),
     )
+
+
+def decide_set_password(books: Books, command: SetPassword) -> Decision:
+    """Take a new password. Of two that were set at once the newer one counts, whichever comes first."""
+    payer = books.seen.payers.get(command.card)
+    if payer is None:
+        return refuse(Refusal.NOT_FOUND)
+    if command.is_first and payer.password_version:
+        return refuse(Refusal.PASSWORD_INCORRECT, field="password_block")
+    wrong = judge_password(payer, command.password) if command.password is not None else None
+    if wrong is not None:
+        return refuse_password(wrong)
+    assert command.version, "what is taken into use was written down"
+    after = msgspec.structs.replace(
+        payer, password_version=max(payer.password_version, command.version), password_tries=0
+    )
+    card = CardState(payer.id, payer.status, payer.issue_level, books.now)
+    return Decision(kind=EventKind.PASSWORD_SET, answer=Answer(card=card), payer=after)
+
+
+def decide_change_settings(books: Books, command: ChangeSettings) -> Decision:
+    """Take what the cardholder has chosen; what was not chosen stays."""
+    payer = books.seen.payers.get(command.card)
+    if payer is None:
+        return refuse(Refusal.NOT_FOUND)
+    after = msgspec.structs.replace(
+        payer,
+        no_password_up_to=payer.no_password_up_to if command.no_password_up_to is None else command.no_password_up_to,
+        tender_order=payer.tender_order if command.tender_order is None else command.tender_order,
+    )
+    card = CardState(payer.id, payer.status, payer.issue_level, books.now)
+    return Decision(kind=EventKind.SETTINGS_CHANGED, answer=Answer(card=card), payer=after)
 
 
 def decide_book(books: Books, command: Book) -> Decision:
@@ -247,33 +313,10 @@ def _decide_status(books: Books, command: ReportLoss | Reinstate, status: CardSt
     return Decision(kind=kind, answer=Answer(card=card), payer=msgspec.structs.replace(payer, status=status))
 
 
-def _decision(
-    books: Books,
-    kind: EventKind,
-    made: effects.Effects,
-    *,
-    refund: Refund | None = None,
-    cancelled: CancelOutcome | None = None,
-) -> Decision:
-    return Decision(
-        kind=kind,
-        answer=answer_with(books, made.payment, refund=refund, cancelled=cancelled),
-        payment=made.payment,
-        payer=made.payer,
-        postings=made.postings,
-        refund=refund,
-    )
-
-
 def _own_payment(books: Books, payment_id: PaymentId, merchant: bytes) -> Payment | None:
     """Another merchant's payment does not exist for this one."""
     payment = books.seen.payments.get(payment_id)
     return payment if payment is not None and payment.merchant == merchant else None
-
-
-def _has_lapsed(books: Books, payment: Payment) -> bool:
-    """A hold ends at its instant, whether or not the sweeper has come by."""
-    return payment.expires_at is not None and books.now >= payment.expires_at
 
 
 def _is_past_refund_window(books: Books, payment: Payment) -> bool:

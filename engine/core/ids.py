@@ -17,6 +17,8 @@ BankId = NewType("BankId", bytes)
 AgencyId = NewType("AgencyId", bytes)
 DisbursementId = NewType("DisbursementId", bytes)
 DisbursementLineId = NewType("DisbursementLineId", bytes)
+OrderId = NewType("OrderId", bytes)
+QuoteId = NewType("QuoteId", bytes)
 CallerId = NewType("CallerId", bytes)
 
 SHARD_COUNT: Final = 256
@@ -53,6 +55,10 @@ class IdKind(enum.IntEnum):
     DISBURSEMENT = 30
     DISBURSEMENT_LINE = 31
     BILL = 32
+    ORDER = 40
+    WEBHOOK_ENDPOINT = 50
+    RISK_DECISION = 60
+    QUOTE = 70
 
 
 PREFIXES: Final = {
@@ -71,6 +77,10 @@ PREFIXES: Final = {
     IdKind.DISBURSEMENT: "dsb_",
     IdKind.DISBURSEMENT_LINE: "dsl_",
     IdKind.BILL: "bil_",
+    IdKind.ORDER: "ord_",
+    IdKind.WEBHOOK_ENDPOINT: "whe_",
+    IdKind.RISK_DECISION: "rsk_",
+    IdKind.QUOTE: "quo_",
 }
 
 

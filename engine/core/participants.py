@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from engine.core.benefits import HOSPITAL_LEVELS
 from engine.core.ids import PREFIXES, REGION_MAX, IdKind, parse_id
 from engine.core.scenarios import BY_NAME, BY_NUMBER
 
@@ -84,8 +85,9 @@ class Registration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """Who is to take part, as the books need it. What a kind does not have is left at its default.
 
     Shape: `bank` is the CNAPS number of the bank that keeps the account of a merchant or an agency; `public_key` is PEM
-    (SubjectPublicKeyInfo), empty where `alg` is that of a shared secret; `delivery` are the places of the cycles in the
-    day at whose end a bank gets its files, empty for every cycle.
+    (SubjectPublicKeyInfo), empty where `alg` is that of a shared secret; `level` is the grade of a hospital, 0 of a
+    merchant that has none; `delivery` are the places of the cycles in the day at whose end a bank gets its files, empty
+    for every cycle.
     """
 
     kind: ParticipantKind
@@ -96,6 +98,7 @@ class Registration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     bank: str = ""
     scenarios: tuple[str, ...] = ()
     terminals: tuple[str, ...] = ()
+    level: int = 0
     item: str = ""
     role: str = ""
     is_settlement_bank: bool = False
@@ -197,8 +200,8 @@ _BANK_NUMBER: Final = re.compile(r"[0-9]{12}", re.ASCII)
 _TERMINAL: Final = re.compile(r"[0-9A-Za-z_.:-]{1,32}", re.ASCII)
 CODE_PATTERNS: Final[Mapping[ParticipantKind, tuple[re.Pattern[str], str]]] = {
     ParticipantKind.MERCHANT: (
-        re.compile(r"[HP][0-9]{11}", re.ASCII),
-        "H or P and eleven digits, the first six the region",
+        re.compile(r"[CHP][0-9]{11}", re.ASCII),
+        "H (hospital), P (pharmacy) or C (the city's other services) and eleven digits, the first six the region",
     ),
     ParticipantKind.BANK: (_BANK_NUMBER, "a CNAPS number: twelve digits, the last its check digit"),
     ParticipantKind.AGENCY: (re.compile(r"[0-9A-Za-z-]{1,32}", re.ASCII), "1 to 32 letters, digits and hyphens"),
@@ -225,6 +228,13 @@ def wrong_terminals(names: tuple[str, ...]) -> str | None:
     return f"at most {TERMINALS_MAX}, each once, of 1 to 32 characters 0-9 A-Z a-z _ . : -"
 
 
+def wrong_level(level: int) -> str | None:
+    """Why a merchant cannot have this grade."""
+    if level in HOSPITAL_LEVELS:
+        return None
+    return f"the grade of a hospital, {HOSPITAL_LEVELS[0]} to {HOSPITAL_LEVELS[-1]}; 0 is none"
+
+
 def wrong_delivery(places: tuple[int, ...]) -> str | None:
     """Why a bank cannot get its files at these cycles of the day."""
     if list(places) == sorted(set(places)) and all(1 <= place <= DELIVERY_PLACES_MAX for place in places):
@@ -238,6 +248,7 @@ _OWN_FIELDS: Final[Mapping[ParticipantKind, Mapping[str, _Check]]] = {
         "bank": wrong_bank,
         "scenarios": lambda given: wrong_scenarios(given.scenarios),
         "terminals": lambda given: wrong_terminals(given.terminals),
+        "level": lambda given: wrong_level(given.level),
     },
     ParticipantKind.BANK: {
         "is_settlement_bank": lambda _: None,
@@ -268,6 +279,7 @@ class Participant(msgspec.Struct, frozen=True, kw_only=True):
     region: int
     bank: str | None
     scenarios: tuple[int, ...]
+    level: int | None
     item: AgencyItem | None
     role: OperatorRole | None
     is_settlement_bank: bool
@@ -291,6 +303,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     name_en: str | None = None
     bank: str | None = None
     scenarios: tuple[str, ...] | None = None
+    level: int | None = None
     item: str | None = None
     role: str | None = None
     delivery: tuple[int, ...] | None = None
@@ -306,6 +319,7 @@ def changed(participant: Participant, change: Change) -> Registration:
         name_en=change.name_en if change.name_en is not None else participant.name_en,
         bank=change.bank if change.bank is not None else participant.bank or "",
         scenarios=change.scenarios if change.scenarios is not None else _names(participant.scenarios),
+        level=change.level if change.level is not None else participant.level or 0,
         item=change.item if change.item is not None else _name(participant.item),
         role=change.role if change.role is not None else _name(participant.role),
         is_settlement_bank=participant.is_settlement_bank,

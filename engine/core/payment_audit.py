@@ -5,8 +5,11 @@ from datetime import date, datetime
 from operator import attrgetter
 from typing import Final, NamedTuple
 
+import msgspec
+
 from engine.core.ids import PaymentId
-from engine.core.payments import Payment, State
+from engine.core.payments import HELD, Details, Payment, State, Tender, TenderKind
+from engine.core.refusals import Refusal
 from engine.core.violations import Violation, ViolationKind, Where, name_of
 
 
@@ -97,7 +100,7 @@ def _captured_once(seen: PaymentSeen, _: Payment) -> Violation | None:
 def _sums_are_its_postings(seen: PaymentSeen, payment: Payment) -> Violation | None:
     fold = seen.fold
     authorized = 0 if payment.state is State.DECLINED else payment.amount
-    pending = payment.amount - seen.captured if payment.state is State.AUTHORIZED else 0
+    pending = payment.amount - seen.captured if payment.state in HELD else 0
     expected = (fold.held or fold.captured, fold.captured, fold.refunded, fold.held - fold.released)
     actual = (authorized, seen.captured, seen.refunded, pending)
     if expected == actual:
@@ -116,6 +119,7 @@ def _cycle_is_its_first_capture(seen: PaymentSeen, payment: Payment) -> Violatio
 
 
 _AGREES: Final[Mapping[State, Callable[[PaymentFold], bool]]] = {
+    State.AWAITING_USER: lambda f: f.opened == 1 and not (f.captured or f.voided or f.lapsed),
     State.AUTHORIZED: lambda f: f.opened == 1 and not (f.captures or f.voided or f.lapsed or f.refunded),
     State.CAPTURED: lambda f: f.captured > 0 and not f.refunded,
     State.PARTIALLY_REFUNDED: lambda f: 0 < f.refunded < f.captured,
@@ -127,7 +131,10 @@ _AGREES: Final[Mapping[State, Callable[[PaymentFold], bool]]] = {
 
 
 def _state_agrees(seen: PaymentSeen, payment: Payment) -> Violation | None:
-    if _AGREES[payment.state](seen.fold) and (payment.refusal is not None) == (payment.state is State.DECLINED):
+    is_refused = payment.refusal is not None and payment.refusal != Refusal.CONFIRMATION_TIMEOUT.value
+    is_late = payment.refusal == Refusal.CONFIRMATION_TIMEOUT.value
+    is_told = is_refused is (payment.state is State.DECLINED) and not (is_late and payment.state is not State.VOIDED)
+    if is_told and _AGREES[payment.state](seen.fold):
         return None
     expected = f"a state that captured {seen.fold.captured}, refunded {seen.fold.refunded} and its events lead to"
     return _of_payment(ViolationKind.PAYMENT_STATE_WRONG, seen, expected, payment.state.name)
@@ -139,14 +146,15 @@ _FIXED: Final = (
     "merchant",
     "payer",
     "order_no",
-    "amount",
     "scenario",
     "mode",
     "terminal_id",
     "description",
-    "refusal",
     "limit_day",
     "created_at",
+    "bill_no",
+    "limit",
+    "family",
 )
 _fixed: Final = attrgetter(*_FIXED)
 
@@ -159,22 +167,74 @@ def _is_as_authorized(seen: PaymentSeen, payment: Payment) -> Violation | None:
         name = next(field for field in _FIXED if getattr(payment, field) != getattr(original, field))
         # The values themselves may say what somebody bought: the column's name is enough to find them.
         return _of_payment(ViolationKind.PAYMENT_ALTERED, seen, f"{name} as authorized", "another")
-    if payment.expires_at not in (None, original.expires_at):
+    if not payment.tenders and payment.amount != original.amount:  # else it is what the tenders sum to
+        return _of_payment(ViolationKind.PAYMENT_ALTERED, seen, "amount as authorized", "another")
+    if original.refusal is not None and payment.refusal != original.refusal:
+        return _of_payment(ViolationKind.PAYMENT_ALTERED, seen, "refusal as authorized", "another")
+    if payment.refusal == Refusal.CONFIRMATION_TIMEOUT.value and original.state is not State.AWAITING_USER:
+        return _of_payment(ViolationKind.PAYMENT_ALTERED, seen, "refusal as authorized", "another")
+    if not _has_details_of(payment, original):
+        return _of_payment(ViolationKind.PAYMENT_ALTERED, seen, "details as authorized, raised and billed", "others")
+    # The hold of what was confirmed is counted from the confirmation: the open hold says until when.
+    if original.state is not State.AWAITING_USER and payment.expires_at not in (None, original.expires_at):
         return _of_payment(ViolationKind.PAYMENT_ALTERED, seen, "expires_at as authorized", "another")
     return None
+
+
+def _has_details_of(payment: Payment, original: Payment) -> bool:
+    """As authorized, but for how much was raised, which the tenders tell, and for a claim that comes with a capture.
+
+    The figures of such a claim have to be those that the payment has captured.
+    """
+    if payment.details == original.details:
+        return True
+    was, now = original.details or Details(), payment.details or Details()
+    if was.claim is None and now.claim is not None:
+        funded = sum(tender.captured for tender in payment.tenders if tender.kind is TenderKind.POOL_FUND)
+        if now.claim.total != payment.captured_amount or now.claim.pool > funded:
+            return False
+        now = msgspec.structs.replace(now, claim=None)
+    return msgspec.structs.replace(now, raised=was.raised) == was
+
+
+def _grown(payment: Payment, original: Payment) -> list[Tender]:
+    """What a deposit has beyond what was authorized: what was put on hold later, and the funds of its final bill."""
+    was = {tender.source: tender.amount for tender in original.tenders}
+    grown = []
+    for tender in payment.tenders:
+        more = tender.amount - was.get(tender.source, 0)
+        if more:
+            grown.append(Tender(tender.kind, tender.source, more, 0, 0))
+    return grown
+
+
+def _has_grown_rightly(payment: Payment, original: Payment) -> bool:
+    """Own money as far as it was raised, and the funds' of a bill that came with the capture; nothing else."""
+    details, grown = payment.details, _grown(payment, original)
+    raised = sum(tender.amount for tender in grown if tender.kind is not TenderKind.POOL_FUND)
+    funded = sum(tender.amount for tender in grown if tender.kind is TenderKind.POOL_FUND)
+    has_bill = details is not None and details.claim is not None and original.claim is None
+    kept = {tender.source for tender in payment.tenders}
+    return (
+        all(tender.amount > 0 for tender in grown)
+        and raised == (details.raised if details is not None else 0)
+        and (has_bill or not funded)
+        and all(tender.source in kept for tender in original.tenders)
+    )
 
 
 def _tenders_sum(seen: PaymentSeen, payment: Payment) -> Violation | None:
     """What each tender takes, and from where, never changes; what it captured and gave back sums to the payment's."""
     assert seen.original is not None, "an earlier rule wants it"
     authorized = captured = refunded = 0
-    is_sound = len(payment.tenders) == len(seen.original.tenders)
-    for tender, first in zip(payment.tenders, seen.original.tenders, strict=False):
+    kinds = {tender.source: tender.kind for tender in seen.original.tenders}
+    is_sound = _has_grown_rightly(payment, seen.original)
+    for tender in payment.tenders:
         authorized += tender.amount
         captured += tender.captured
         refunded += tender.refunded
-        is_sound &= 0 <= tender.refunded <= tender.captured <= tender.amount == first.amount
-        is_sound &= tender.source == first.source and tender.kind is first.kind
+        is_sound &= 0 <= tender.refunded <= tender.captured <= tender.amount
+        is_sound &= kinds.get(tender.source, tender.kind) is tender.kind
     expected = (0 if payment.state is State.DECLINED else payment.amount, seen.captured, seen.refunded)
     actual = (authorized, captured, refunded)
     if expected == actual and is_sound:
@@ -192,8 +252,8 @@ def _refunds_sum(seen: PaymentSeen, _: Payment) -> Violation | None:
 
 
 def _hold_is_open(seen: PaymentSeen, payment: Payment) -> Violation | None:
-    due = payment.expires_at if payment.state is State.AUTHORIZED else None
-    if due == seen.hold_due and (due is not None or payment.state is not State.AUTHORIZED):
+    due = payment.expires_at if payment.state in HELD else None
+    if due == seen.hold_due and (due is not None or payment.state not in HELD):
         return None
     return _of_payment(ViolationKind.HOLD_WRONG, seen, _texts(due), _texts(seen.hold_due))
 

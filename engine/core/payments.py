@@ -8,7 +8,8 @@ import msgspec
 
 from engine.core.accounts import AccountId, bank_payable, owner_of
 from engine.core.calendar import CycleNumber
-from engine.core.ids import BankId, CardId, MerchantId, PaymentId, RefundId
+from engine.core.ids import BankId, CallerId, CardId, MerchantId, PaymentId, RefundId
+from engine.core.payer import LimitClass
 
 
 class State(enum.IntEnum):
@@ -21,6 +22,11 @@ class State(enum.IntEnum):
     VOIDED = 5
     EXPIRED = 6
     DECLINED = 7
+    AWAITING_USER = 8  # held until the cardholder confirms it, or a person has reviewed it
+
+
+HELD: Final = frozenset({State.AUTHORIZED, State.AWAITING_USER})
+"""The states in which a payment has something on hold, and a time at which that ends."""
 
 
 class Move(enum.Enum):
@@ -31,11 +37,18 @@ class Move(enum.Enum):
     VOID = "void"
     LAPSE = "lapse"
     RELEASE_REST = "release_rest"  # void or lapse after a part was captured
+    CONFIRM = "confirm"  # the cardholder agrees to a hold; to a payment at once agrees its final capture
+    RAISE = "raise"  # more is put on hold
     REFUND_PART = "refund_part"
     REFUND_REST = "refund_rest"
 
 
 TRANSITIONS: Final = {
+    (State.AWAITING_USER, Move.CONFIRM): State.AUTHORIZED,
+    (State.AWAITING_USER, Move.CAPTURE_FINAL): State.CAPTURED,
+    (State.AWAITING_USER, Move.VOID): State.VOIDED,
+    (State.AWAITING_USER, Move.LAPSE): State.VOIDED,
+    (State.AUTHORIZED, Move.RAISE): State.AUTHORIZED,
     (State.AUTHORIZED, Move.CAPTURE_PART): State.AUTHORIZED,
     (State.AUTHORIZED, Move.CAPTURE_FINAL): State.CAPTURED,
     (State.AUTHORIZED, Move.VOID): State.VOIDED,
@@ -55,6 +68,9 @@ class Mode(enum.IntEnum):
     """How a payment was presented. The name in lower case is the wire's `mode`."""
 
     SHOW_CODE = 1
+    SCAN_ORDER = 2  # the cardholder's app scanned the merchant's code
+    CASHIER = 3  # the order's page in a browser
+    CARD_READ = 4  # the physical card at a terminal
 
 
 class TenderKind(enum.IntEnum):
@@ -63,6 +79,7 @@ class TenderKind(enum.IntEnum):
     POOL_FUND = 1
     PERSONAL_ACCOUNT = 2
     BANK_CARD = 3
+    FAMILY_ACCOUNT = 4  # the personal account of a relative
 
 
 class Tender(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -81,6 +98,45 @@ class Tender(msgspec.Struct, frozen=True, array_like=True, gc=False):
         if self.kind is TenderKind.BANK_CARD:
             return bank_payable(BankId(owner_of(self.source)))
         return self.source
+
+
+class Claim(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What the insurance made of a payment's medical bill. Stored, so fields are only ever added at the end.
+
+    Units: fen. `total` = `own_pay` + `over_limit` + `pre_self` + `in_scope`.
+    """
+
+    plan: str
+    year: int  # whose deductible and cap it used
+    total: int
+    own_pay: int
+    over_limit: int
+    pre_self: int
+    in_scope: int
+    deductible: int
+    pool: int  # what counts against the year's cap
+    visit_no: str | None = None
+
+
+class Awaiting(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What becomes of a payment once it is confirmed."""
+
+    capture: bool
+    hold_s: int
+    is_review: bool  # confirmed by an operator in place of the cardholder
+
+
+class Details(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What most payments do not have. Stored, so fields are only ever added at the end."""
+
+    claim: Claim | None = None
+    awaiting: Awaiting | None = None  # stays after the confirmation
+    quote: bytes | None = None  # the pre-settlement that it pays
+    pay_order: bytes | None = None  # the order that it pays
+    channel: CallerId | None = None  # the app in which it was confirmed
+    raised: int = 0  # fen put on hold after the authorization
+    ticket: str | None = None  # of the ride that a gate took for it
+    ride_no: str | None = None  # the order of the ride that it pays, which was due
 
 
 class Payment(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):
@@ -109,6 +165,10 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=Fal
     expires_at: datetime | None
     captured_at: datetime | None
     bill_no: str | None = None  # what it pays, for the account of the agency that has billed it
+    sequence: int = 1  # grows with each event about it
+    limit: LimitClass = LimitClass.UNCONFIRMED  # what its bank card part counts against, for the limit's day
+    details: Details | None = None
+    family: CardId | None = None  # the relative whose personal account helps; fixed when it is made
 
     @property
     def captured_amount(self) -> int:
@@ -129,9 +189,25 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=Fal
     @property
     def held_amount(self) -> int:
         """Fen still on hold."""
-        if self.state is not State.AUTHORIZED:
+        if self.state not in HELD:
             return 0
         return self.amount - self.captured_amount
+
+    @property
+    def claim(self) -> Claim | None:
+        """What the insurance made of its bill, if it pays one."""
+        return self.details.claim if self.details is not None else None
+
+    @property
+    def ride(self) -> tuple[MerchantId, str]:
+        """The order of the ride that it pays, if it pays one that was due."""
+        ride_no = self.details.ride_no if self.details is not None else None
+        return (self.merchant, ride_no if ride_no is not None else self.order_no)
+
+    @property
+    def awaiting(self) -> Awaiting | None:
+        """What becomes, or became, of it once it is confirmed."""
+        return self.details.awaiting if self.details is not None else None
 
 
 class Refund(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):

@@ -49,6 +49,13 @@ class ViolationKind(enum.Enum):
     ORDER_WRONG = "order_wrong"
     ANSWER_WITHOUT_EVENT = "answer_without_event"
 
+    RETURN_NOT_POSTED = "return_not_posted"  # or otherwise than what was given back, presented again or given up
+    RETURN_UNFOUNDED = "return_unfounded"  # posted, and nothing was given back, presented again or given up
+    RESOLUTION_NOT_POSTED = "resolution_not_posted"  # or otherwise than two operators have agreed
+    RESOLUTION_UNFOUNDED = "resolution_unfounded"  # posted or settled, and two operators have not agreed
+    BOOKING_NOT_ANSWERED_ONCE = "booking_not_answered_once"  # posted again, or for no occasion
+    BILL_WRONG = "bill_wrong"  # it is not paid by the payment that it names, or not by the one that names it
+
     FILE_ALTERED = "file_altered"  # its bytes, or what was signed with them
     FILE_WRONG = "file_wrong"  # it does not list what the cycle's postings give its bank
     NETS_NOT_ZERO = "nets_not_zero"

@@ -38,6 +38,8 @@ async def send_bill(connection: AnyConnection, agency: bytes, wish: BillWish, id
     registered = await load_agency(connection, agency)
     if registered is None:
         return NotDone(Refusal.SCOPE_NOT_AUTHORIZED)
+    if wish.item is not registered.item:
+        return NotDone(Refusal.FIELD_INVALID, (WrongField("item", "not what the agency is registered for"),))
     now = (await load_clocks(connection)).business
     if wish.deadline <= now:
         return NotDone(Refusal.FIELD_INVALID, (WrongField("deadline", "has passed"),))

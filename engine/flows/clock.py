@@ -74,6 +74,10 @@ class IdSource:
         """A new span id: 16 hex digits (W3C Trace Context, section 3.2.2.4)."""
         return self._random.take(8).hex()
 
+    def token(self) -> bytes:
+        """Sixteen bytes that nobody can guess: who has them may do what they are for."""
+        return os.urandom(16)
+
     def nonce(self) -> bytes:
         """Twelve fresh bytes for sealing a field."""
         return os.urandom(12)

@@ -4,6 +4,8 @@ All of them are carried out after the decision and may be asked again: a file th
 again, and a posting's key is the approval's id.
 """
 
+from typing import Final
+
 import asyncpg
 import msgspec
 
@@ -32,6 +34,8 @@ from engine.ledger.router import Ledger
 from engine.store.clearing_session import open_clearing
 from engine.store.participants import load_clocks
 from engine.store.reconciliation import DifferenceRecord, Reconciliations
+
+APPROVAL_KEY: Final = "approval"  # with the request's id: the key of what it posts
 
 
 class Reissue(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,8 +145,7 @@ class Corrections:
     async def post(self, approval: Approval, /) -> CarriedOut | NotDone:
         """The posting is in the books."""
         wanted = msgspec.json.decode(approval.payload, type=ManualPosting)
-        entry = Entry(parse_account(wanted.debit), parse_account(wanted.credit), wanted.amount)
-        await self._book(approval, (entry,))
+        await self._ledger.submit(booking_of_approval(approval, entry_by_hand(wanted)))
         return CarriedOut({"debit": wanted.debit, "credit": wanted.credit, "amount": wanted.amount})
 
     async def resolve(self, approval: Approval, /) -> CarriedOut | NotDone:
@@ -167,20 +170,27 @@ class Corrections:
             return NotDone(Refusal.FIELD_INVALID, (WrongField("handling", "the difference was settled meanwhile"),))
         entry = _entry(difference.bank, resolution)
         if entry is not None:
-            await self._book(approval, (entry,))
+            await self._ledger.submit(booking_of_approval(approval, entry))
         posting = {} if entry is None else {"debit": account_text(entry.debit), "credit": account_text(entry.credit)}
         return CarriedOut({"state": resolution.state.name.lower(), "amount": abs(resolution.amount)} | posting)
 
-    async def _book(self, approval: Approval, entries: tuple[Entry, ...]) -> None:
-        await self._ledger.submit(
-            Book(
-                caller=CallerId(NO_ID),
-                key=f"approval/{id_text(approval.id)}",
-                about=NO_ID,
-                kind=PostingKind.ADJUST,
-                entries=entries,
-            )
-        )
+
+def booking_of_approval(approval: Approval, entry: Entry) -> Book:
+    """What the books have of a correction once it is carried out."""
+    key = f"{APPROVAL_KEY}/{id_text(approval.id)}"
+    return Book(caller=CallerId(NO_ID), key=key, about=NO_ID, kind=PostingKind.ADJUST, entries=(entry,))
+
+
+def entry_by_hand(wanted: ManualPosting) -> Entry:
+    """The posting that two operators have agreed on."""
+    return Entry(parse_account(wanted.debit), parse_account(wanted.credit), wanted.amount)
+
+
+def entry_of_handling(difference: DifferenceRecord, wanted: DifferenceHandling) -> Entry | None:
+    """What settling a difference so moves; None if nothing, or if it cannot be settled so."""
+    handling, before = Handling[wanted.handling.upper()], DifferenceState[wanted.state.upper()]
+    resolution = _resolution(difference, handling, before)
+    return _entry(difference.bank, resolution) if resolution is not None else None
 
 
 async def _difference(reads: Reconciliations, reconciliation: bytes, n: int) -> DifferenceRecord | None:

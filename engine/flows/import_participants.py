@@ -189,6 +189,7 @@ class _Staging:
             keyid=keyid,
             alg=alg,
             secret=secret,
+            level=given.level if record.says_level else None,
         )
 
     def _terminals(self, record: TerminalsLine) -> StagedLine | LineFault:
@@ -210,6 +211,7 @@ class _Staging:
             keyid=None,
             alg=None,
             secret=None,
+            level=None,
         )
 
 

@@ -47,6 +47,8 @@ ITEMS_AT_ONCE: Final = 200  # of one transaction
 LOCK_WAIT_S: Final = 120.0
 CASE_SUSPENSE: Final = "suspense"
 CASE_REJECTED: Final = "rejected"
+RETURN_KEY: Final = "return"  # with the item and its direction: the key of its posting
+SUSPEND_KEY: Final = "suspend"
 
 OnBenefitReturned = Callable[[ReturnRow], Awaitable[None]]
 """Told of each benefit that was given back, once it is posted; perhaps more than once."""
@@ -150,6 +152,11 @@ class ReturnsDesk:
         await session.mark_posted(rows)
 
 
+def bookings_of_return(row: ReturnRow) -> list[Book]:
+    """What the books have of an item that was given back, once it is posted."""
+    return [_return_of(row), *([_suspension_of(row)] if _is_given_up(row) else ())]
+
+
 async def _decide_one(connection: AnyConnection, row: ReturnRow, *, may_still_drop: bool) -> ReturnRow:
     now = (await load_clearing_state(connection)).now
     original, count = await load_returned(connection, row)
@@ -177,7 +184,8 @@ async def _decide_one(connection: AnyConnection, row: ReturnRow, *, may_still_dr
 def _return_of(row: ReturnRow) -> Book:
     assert row.kind is not None, "decided before it is posted"
     entry = entry_of_return(row.direction, row.account, row.stand_in, row.amount)
-    return occasion(f"return/{row.item}/{row.direction}", about=row.payment, kind=row.kind, entries=[entry])
+    key = f"{RETURN_KEY}/{row.item}/{row.direction}"
+    return occasion(key, about=row.payment, kind=row.kind, entries=[entry])
 
 
 def _is_given_up(row: ReturnRow) -> bool:
@@ -189,5 +197,5 @@ def _is_given_up(row: ReturnRow) -> bool:
 
 def _suspension_of(row: ReturnRow) -> Book:
     entry = Entry(suspense_short(row.bank), row.stand_in, row.amount)
-    key = f"suspend/{row.original}/{row.direction}"
+    key = f"{SUSPEND_KEY}/{row.original}/{row.direction}"
     return occasion(key, about=row.payment, kind=PostingKind.ADJUST, entries=[entry])

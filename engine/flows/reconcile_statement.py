@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
-from datetime import date
+from datetime import date, timedelta
 from typing import Final, Protocol
 
 import asyncpg
@@ -101,13 +101,14 @@ class Statements:
             loaded = await _load(self._pool, reconciliation)
         return loaded
 
-    async def reconcile_pending(self) -> list[Reconciliation]:
-        """Everything that was cut short is done. Returns it.
+    async def reconcile_pending(self, *, since: timedelta = timedelta(0)) -> list[Reconciliation]:
+        """Everything that was cut short is done, as far as its upload began so long ago. Returns it.
 
         Raises:
             Fault: as `reconcile`.
         """
-        return [await self.reconcile(reconciliation) for reconciliation in await Reconciliations(self._pool).pending()]
+        pending = await Reconciliations(self._pool).pending(since=since)
+        return [await self.reconcile(reconciliation) for reconciliation in pending]
 
     async def _stage_again(self, session: ReconciliationSession, reconciliation: Reconciliation) -> None:
         source = UploadSource(bank=reconciliation.bank, settled_on=reconciliation.business_date)

@@ -117,7 +117,7 @@ class Register:
 
 
 async def ask_change(asked: Asking, participant: Participant, change: Change, *, reason: str) -> Approval | NotDone:
-    """Ask for a participant to be changed: its names, bank, scenarios, delivery, item or role."""
+    """Ask for a participant to be changed: its names, bank, scenarios, grade, delivery, item or role."""
     wanted = changed(participant, change)
     # What stays is not judged again: it may be older than today's rules.
     wrong = tuple(found for found in wrong_fields(wanted) if getattr(change, found.field, None) is not None)
@@ -138,7 +138,7 @@ async def ask_change(asked: Asking, participant: Participant, change: Change, *,
 
 
 async def change_participant(connection: AnyConnection, approval: Approval, /) -> CarriedOut | NotDone:
-    """The effect of CHANGE_PARTICIPANT. Lanes see new scenarios with their next batch, netting sees a new bank."""
+    """The effect of CHANGE_PARTICIPANT. Lanes see scenarios and grade with their next batch, netting a new bank."""
     change = msgspec.json.decode(approval.payload, type=Change)
     now = (await load_clocks(connection)).business
     participant = await lock_participant(connection, parse_participant_id(change.id), now=now)

@@ -10,6 +10,7 @@ from engine.ledger.router import Ledger
 from engine.store.return_reads import DueAgain, Returns
 
 ITEMS_AT_ONCE: Final = 500
+PRESENT_KEY: Final = "represent"  # with the item and the how manieth time: the key of its posting
 
 
 async def present_again(returns: Returns, ledger: Ledger) -> int:
@@ -22,7 +23,7 @@ async def present_again(returns: Returns, ledger: Ledger) -> int:
     count = 0
     after: tuple[str, Direction | None] = ("", None)
     while due := await returns.due_again(after, count=ITEMS_AT_ONCE):
-        await book_all(ledger, [_presentation_of(one) for one in due])
+        await book_all(ledger, [presentation_of(one) for one in due])
         for one in due:
             await returns.note_presented(one, caller=BOOKER, key=_key(one))
         after = due[-1].item, due[-1].direction
@@ -30,11 +31,12 @@ async def present_again(returns: Returns, ledger: Ledger) -> int:
     return count
 
 
-def _presentation_of(due: DueAgain) -> Book:
+def presentation_of(due: DueAgain) -> Book:
+    """What the books have of an item once it is presented again."""
     assert due.direction is Direction.DEBIT, "only a collection is presented again"
     entry = Entry(due.account, due.stand_in, due.amount)
     return occasion(_key(due), about=due.payment, kind=PostingKind.REPRESENT, entries=[entry])
 
 
 def _key(due: DueAgain) -> str:
-    return f"represent/{due.item}/{due.present_count + 1}"
+    return f"{PRESENT_KEY}/{due.item}/{due.present_count + 1}"

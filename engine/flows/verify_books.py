@@ -4,7 +4,8 @@ What it does, in this order:
 
 1. The chain of every lane is followed to its head, and its postings are added up into temporary tables.
 2. Rows outside the chains are looked for, and the chains are held against the seals.
-3. Stored totals and payments are held against the sums, while references, refunds and files are looked up.
+3. Stored totals and payments are held against the sums, while references, refunds, returns, resolutions, bills and
+   files are looked up; what no payment's own life makes is followed to what it was made for.
 4. Every file is made again from its postings and compared with the one that is out.
 
 It locks nothing, no statement runs longer than a fraction of a second, and memory does not grow with the books. That
@@ -18,9 +19,11 @@ from collections.abc import Mapping
 import msgspec
 
 from engine.core.violations import Violation
+from engine.flows.verify_bookings import BookingCheck
 from engine.flows.verify_files import rebuilt_violation
 from engine.flows.verify_journal import Counts, JournalFollower, Progress
 from engine.flows.verify_references import PublicKeys, ReferenceCheck
+from engine.flows.verify_returns import ReturnCheck
 from engine.flows.verify_totals import TotalsCheck
 from engine.store.verify_store import SLICE_ROWS, VerifyStore, open_verify_store
 
@@ -61,13 +64,15 @@ async def _first_violation(
     journal = JournalFollower(store, counts, progress)
     totals = TotalsCheck(store, journal, counts, progress)
     references = ReferenceCheck(store, counts, progress, public_keys)
+    returns = ReturnCheck(store.returns, counts, progress)
+    bookings = BookingCheck(store.bookings, counts, progress)
     for check in (journal.advance, references.check_strays, references.check_seals):
         violation = await check()
         if violation is not None:
             return violation
     async with asyncio.TaskGroup() as tasks:
-        looking_up = tasks.create_task(_check_references(references, about))
-        violation = await _check_totals(totals, about)
+        looking_up = tasks.create_task(_check_references(references, returns, about))
+        violation = await _check_totals(totals, about) or await bookings.check_bookings()
         if violation is not None:
             # The order of the checks, not of their ends, says which violation is the first.
             looking_up.cancel()
@@ -83,12 +88,19 @@ async def _check_totals(totals: TotalsCheck, about: Mapping[str, int]) -> Violat
     )
 
 
-async def _check_references(references: ReferenceCheck, about: Mapping[str, int]) -> Violation | None:
+async def _check_references(
+    references: ReferenceCheck, returns: ReturnCheck, about: Mapping[str, int]
+) -> Violation | None:
     return (
         await references.check_answers(about["answer"])
         or await references.check_orders(about["order_ref"])
         or await references.check_holds(about["hold"])
         or await references.check_refunds(about["refund"])
+        or await returns.check_returns()
+        or await returns.check_presentations()
+        or await returns.check_resolutions()
+        or await returns.check_handled()
+        or await returns.check_bills()
         or await references.check_files()
     )
 

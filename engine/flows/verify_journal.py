@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from engine.core.answers import EventKind
 from engine.core.chain_audit import START, BatchRow, Link, after, batch_violation
 from engine.core.journal import EventRow, PostingRow
 from engine.core.violations import Violation, ViolationKind, Where
@@ -39,6 +40,10 @@ class Counts(msgspec.Struct):
     holds: int = 0
     refunds: int = 0
     files: int = 0
+    bookings: int = 0  # what no payment's own life makes
+    returns: int = 0
+    resolutions: int = 0
+    bills: int = 0
 
 
 class Read(NamedTuple):
@@ -51,7 +56,14 @@ class Read(NamedTuple):
     stretch: Stretch
 
 
-Stretches = asyncio.Queue[Stretch | None]
+class Judged(NamedTuple):
+    """A stretch that was found right, and where its bookings are: lane, seq and n of their events."""
+
+    stretch: Stretch
+    booked: Sequence[tuple[int, int, int]]
+
+
+Stretches = asyncio.Queue[Judged | None]
 """Stretches to fold; None is the end."""
 
 
@@ -108,8 +120,11 @@ class JournalFollower:
         return violation
 
     async def _fold(self, judged: Stretches) -> None:
-        while (stretch := await judged.get()) is not None:
+        while (next_one := await judged.get()) is not None:
+            stretch, booked = next_one
             await self._store.fold(stretch)
+            if booked:
+                await self._store.keep_booked(booked)
             self.folded[stretch.lane] = stretch.last_seq
 
     async def _follow(self, head: LaneHead, judging: Judging, judged: Stretches, total: int) -> Violation | None:
@@ -147,7 +162,8 @@ class JournalFollower:
         self._counts.batches += len(read.batches)
         self._counts.events += len(read.events)
         self._counts.postings += len(read.postings)
-        await judged.put(read.stretch)
+        booked = [(event.lane, event.seq, event.n) for event in read.events if event.kind == EventKind.BOOKED]
+        await judged.put(Judged(read.stretch, booked))
         return None
 
 

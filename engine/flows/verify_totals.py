@@ -56,13 +56,15 @@ class TotalsCheck:
         return await self._each_slice("payer", compare)
 
     async def check_payments(self, about: int) -> Violation | None:
-        """Every payment keeps the rules of `engine.core.payment_audit`, and every event's payment is there."""
+        """Every payment keeps the rules of `engine.core.payment_audit`, every event's payment is there, and what has
+        paid a bill is what the bill names.
+        """
         async with asyncio.TaskGroup() as tasks:
             judging = Judging(tasks)
 
             async def compare(after: bytes, last: bytes) -> Violation | None:
                 seen = await self._store.payments(after, last, self._journal.folded)
-                violation = await judging.verdict()
+                violation = await judging.verdict() or await self._bill_violation(seen)
                 if violation is None:
                     judging.start(self._judge(seen, about))
                 return violation
@@ -97,6 +99,20 @@ class TotalsCheck:
             if self._counts.payments % PAYMENTS_AT_ONCE == 0:
                 await asyncio.sleep(0)  # let the next slice be asked for
         self._progress("payments", self._counts.payments, about)
+        return None
+
+    async def _bill_violation(self, payments: Sequence[PaymentSeen]) -> Violation | None:
+        """A bill names its payment for good, so it does not matter that it is read after its payment."""
+        paying = {
+            seen.payment.bill_no: seen.id
+            for seen in payments
+            if seen.captured and seen.payment is not None and seen.payment.bill_no is not None
+        }
+        named = await self._store.bookings.payments_of_bills(list(paying)) if paying else {}
+        for bill_no, payment in paying.items():
+            if named.get(bill_no) != payment:
+                where = Where(table="bill", payment=name_of(payment), name=bill_no)
+                return Violation(ViolationKind.BILL_WRONG, where, "the payment that has paid it", "another or none")
         return None
 
     async def _net_violation(self, cycle: CycleNumber) -> Violation | None:

@@ -8,7 +8,7 @@
 | terminal_id | where it was paid |
 | occurred_at | RFC 3339, UTC |
 | amount_fen | all of it |
-| pool_fund_fen, personal_account_fen, bank_card_fen | its parts, empty if there is none |
+| pool_fund_fen, personal_account_fen, bank_card_fen, family_account_fen | its parts, empty if there is none |
 | funds | fund pay types and fen, such as `310100:2300 310300:100` |
 | cycle, clearing_status | when it is cleared, and how far that is |
 
@@ -39,6 +39,7 @@ COLUMNS: Final = (
     "pool_fund_fen",
     "personal_account_fen",
     "bank_card_fen",
+    "family_account_fen",
     "funds",
     "cycle",
     "clearing_status",

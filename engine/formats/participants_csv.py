@@ -11,6 +11,7 @@ The first line names the columns, in any order; what a kind does not have is lef
 | `bank` | the CNAPS number of the bank that keeps the account of a merchant or an agency |
 | `scenarios` | of a merchant, with blanks between them |
 | `terminals` | of a merchant, with blanks between them |
+| `level` | grade of a hospital, 0 to 3; empty says nothing of it: a new merchant has 0, others keep theirs |
 | `item` | what an agency collects or pays |
 | `public_key` | what it signs with: Base64 of a SubjectPublicKeyInfo (PEM without its first and last line) |
 
@@ -43,6 +44,7 @@ COLUMNS: Final = (
     "bank",
     "scenarios",
     "terminals",
+    "level",
     "item",
     "public_key",
 )
@@ -56,6 +58,7 @@ class ParticipantLine(msgspec.Struct, frozen=True):
 
     line_number: int
     registration: Registration
+    says_level: bool
 
 
 class TerminalsLine(msgspec.Struct, frozen=True):
@@ -131,8 +134,9 @@ def _read_line(line_number: int, cells: Mapping[str, str]) -> Iterator[Reading]:
     if kind is None:
         yield MalformedRecord(line_number, "kind", f"one of {', '.join((*_KINDS, _TERMINAL))}")
         return
-    region = cells["region"]
+    region, level = cells["region"], cells.get("level", "")
     is_region = len(region) == 6 and region.isascii() and region.isdigit()
+    is_level = len(level) == 1 and level.isascii() and level.isdigit()
     registration = Registration(
         kind=kind,
         code=cells["code"],
@@ -142,6 +146,7 @@ def _read_line(line_number: int, cells: Mapping[str, str]) -> Iterator[Reading]:
         bank=cells.get("bank", ""),
         scenarios=tuple(cells.get("scenarios", "").split()),
         terminals=terminals,
+        level=int(level) if is_level else -1 if level else 0,
         item=cells.get("item", ""),
         public_key=cells.get("public_key", ""),
     )
@@ -149,7 +154,7 @@ def _read_line(line_number: int, cells: Mapping[str, str]) -> Iterator[Reading]:
     for wrong in faults:
         yield MalformedRecord(line_number, wrong.field, wrong.reason)
     if not faults:
-        yield ParticipantLine(line_number, registration)
+        yield ParticipantLine(line_number, registration, says_level=bool(level))
 
 
 def _read_terminals(line_number: int, cells: Mapping[str, str], terminals: tuple[str, ...]) -> Iterator[Reading]:

@@ -8,16 +8,18 @@ from typing import Final, Protocol
 import msgspec
 import structlog
 
-from engine.core.books import Books
+from engine.core.books import NO_RULES, Books, Seen
 from engine.ledger.batch import (
     Claimed,
     answer_key,
     bills_named,
     claim_rows,
     decide_all,
+    ended_by,
     seen_of,
     sort_claims,
     stray_entries,
+    visits_named,
     wanted_by,
     write_of,
 )
@@ -29,8 +31,8 @@ from engine.store.faults import (
     RunAgain,
     StoreUnavailable,
 )
-from engine.store.lane_session import SILENCE_S_MAX, LaneSession
-from engine.store.rows import bill_of
+from engine.store.lane_session import SILENCE_S_MAX, LaneSession, Wanted
+from engine.store.rows import bill_of, pay_orders_of, unpaid_rides_of, visits_of
 
 BATCH_COMMANDS_MAX: Final = 128
 RUNS_TOGETHER_MAX: Final = 3
@@ -59,6 +61,7 @@ class InDoubt(msgspec.Struct, frozen=True):
     seq: int
     head: bytes
     outcomes: list[tuple[Entry, Outcome]]
+    ended: tuple[bytes, ...]
 
 
 class BatchDone(msgspec.Struct, frozen=True):
@@ -69,6 +72,7 @@ class BatchDone(msgspec.Struct, frozen=True):
     took_s: float
     commit_s: float
     business_offset_s: float
+    ended: tuple[bytes, ...] = ()  # payments made before it that hold nothing any more, and orders that are paid
 
 
 class Lane:
@@ -90,6 +94,7 @@ class Lane:
         self._session: LaneSession | None = None
         self._in_doubt: InDoubt | None = None
         self._now = datetime.min.replace(tzinfo=UTC)
+        self._rules = NO_RULES
         self._delayed: set[Entry] = set()
         self.is_serving = False
 
@@ -238,9 +243,7 @@ class Lane:
                 session.business_date = seen.control.business_date
                 await session.roll_back()
                 return entries
-            named = bills_named(wanted, seen)
-            if named:
-                seen.bills = {row["bill_no"]: bill_of(row) for row in await session.read_bills(named)}
+            await self._read_more(session, wanted, claims, seen)
             strays = stray_entries(claims, seen)
             if strays:
                 await session.roll_back()
@@ -267,15 +270,36 @@ class Lane:
                 took_s=done_at - started_at,
                 commit_s=done_at - commit_at,
                 business_offset_s=row["sandbox_offset_us"] / 1e6,
+                ended=batch.ended,
             )
         )
         return []
 
+    async def _read_more(self, session: LaneSession, wanted: Wanted, claims: list[Claimed], seen: Seen) -> None:
+        """What few batches need: each is a statement of its own, so that the others do not pay for it."""
+        named = bills_named(wanted, seen)
+        if named:
+            seen.bills = {row["bill_no"]: bill_of(row) for row in await session.read_bills(named)}
+        if wanted.pay_orders:
+            seen.pay_orders = pay_orders_of(await session.read_orders(wanted.pay_orders))
+        blocked = [payer.id for payer in seen.payers.values() if payer.blocked_scenarios]
+        if blocked:
+            seen.unpaid_rides = unpaid_rides_of(await session.read_rides(blocked))
+        visits = visits_named(claims, seen)
+        if visits:
+            seen.visits = visits_of(await session.read_visits(visits))
+        if self._rules.version != seen.control.rules_version:
+            self._rules = await session.read_rules()
+        seen.rules = self._rules
+
     async def _decide_and_write(self, session: LaneSession, claims: list[Claimed], books: Books) -> InDoubt:
         outcomes = decide_all(claims, books)
+        if books.pay_orders_paid:
+            await session.hold_orders(books.pay_orders_paid)
         write = write_of(books, lane=session.lane, seq=session.seq + 1, prev=session.head)
         await session.write_books(write)
-        return InDoubt(session.seq + 1, write.hash, outcomes)
+        ended = tuple(ended_by(books))
+        return InDoubt(session.seq + 1, write.hash, outcomes, ended)
 
     def _tell(self, done: BatchDone) -> None:
         try:

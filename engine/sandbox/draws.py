@@ -23,6 +23,8 @@ class Series(enum.IntEnum):
     OFFSETS = 0
     CARDHOLDERS = 1
     PURCHASES = 2
+    INSURED = 3
+    BILLS = 4
 
 
 def _mixed(word: int) -> int:

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import hashlib
 import hmac
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from datetime import date
 from itertools import islice
 from typing import Final
@@ -39,15 +39,18 @@ from engine.core.ids import (
     shard_of,
 )
 from engine.core.participants import ITEMS, ROLES
-from engine.core.payer import CardStatus, IssueLevel, Payer
+from engine.core.payer import NO_PASSWORD_UP_TO_FEN, CardStatus, IssueLevel, Payer
 from engine.core.scenarios import BY_NAME
 from engine.ledger.router import Ledger
+from engine.sandbox.card_secrets import FIRST_VERSION, CardSecrets
 from engine.sandbox.city import SampleCity
+from engine.sandbox.city_plans import load_city_plans
+from engine.sandbox.gates import SandboxGate, describe_gates, load_gates
 from engine.sandbox.people import Cardholder
+from engine.sandbox.plans import FUND_PAY_TYPES, hospital_level, insured, relative_of
 from engine.store.rows import Row, payer_row
 from engine.store.sql import load_queries
 
-POOL_FUND_PAY_TYPE: Final = 310100
 ACCOUNTS_AT_ONCE: Final = 500
 _EPOCH_MS: Final = 1_577_836_800_000  # 2020-01-01: the city is older than any of its payments
 
@@ -63,6 +66,7 @@ class SandboxCaller(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     key: str
     region: str
     terminals: tuple[str, ...] | None = None
+    gates: tuple[SandboxGate, ...] | None = None
     cnaps: str | None = None
     settlement_bank: bool | None = None
 
@@ -77,6 +81,8 @@ class SandboxCard(msgspec.Struct, frozen=True, kw_only=True):
     device_no: str
     totp_key: str
     personal_account: int
+    card_no: str  # of the physical card, as a terminal reads it
+    password: str
 
 
 class Loaded(msgspec.Struct, frozen=True):
@@ -84,14 +90,6 @@ class Loaded(msgspec.Struct, frozen=True):
 
     callers: tuple[SandboxCaller, ...]
     cards: tuple[SandboxCard, ...]
-
-
-async def is_loaded(connection: asyncpg.Connection, cards: Sequence[SandboxCard]) -> bool:
-    """True if the balances of all *cards* were brought in: then there is nothing to load."""
-    opened = await connection.fetchval(
-        load_queries("sandbox")["opened_accounts"], CallerId(NO_ID), Operation.OPEN_ACCOUNT
-    )
-    return bool(opened == sum(1 for card in cards if card.personal_account))
 
 
 class CityLoader:
@@ -103,12 +101,13 @@ class CityLoader:
         self._keyring = keyring
         self._master = master
         self._card_count = card_count
+        self._secrets = CardSecrets(master, keyring)
         self._banks = {
             bank.cnaps: BankId(self._id(IdKind.BANK, n, region=city.pooling_area)) for n, bank in enumerate(city.banks)
         }
 
     def describe(self) -> Loaded:
-        """What `sandbox.json` lists. Cards that can pay come first."""
+        """What `sandbox.json` lists. Cards that can pay without more ado come first."""
         holders = list(self._holders())
         able = sorted(holders, key=lambda holder: not _can_pay(holder))
         return Loaded(
@@ -125,6 +124,7 @@ class CityLoader:
         queries = load_queries("sandbox")
         if not await connection.fetchval(queries["has_city"]):
             await self._copy_all(connection)
+        await load_city_plans(connection)
         opened = await connection.fetchval(queries["opened_accounts"], CallerId(NO_ID), Operation.OPEN_ACCOUNT)
         if opened < sum(1 for holder in self._holders() if holder.personal_account_fen):
             await self._open_accounts(ledger, progress)
@@ -132,9 +132,21 @@ class CityLoader:
     async def _copy_all(self, connection: asyncpg.Connection) -> None:
         async with connection.transaction():
             await self._copy_participants(connection)
+            for n, merchant in enumerate(self._city.merchants):
+                await load_gates(connection, self._merchant_id(n), merchant, self._secret)
+            year = (await connection.fetchval(load_queries("sandbox")["business_date"])).year
             holders = self._holders()
             while page := list(islice(holders, ACCOUNTS_AT_ONCE)):
-                await self._copy_cards(connection, page)
+                await self._copy_cards(connection, page, benefit_year=year)
+            await self._copy_secrets(connection)
+
+    async def _copy_secrets(self, connection: asyncpg.Connection) -> None:
+        holders = list(self._holders())
+        tables = {"card_number": self._secrets.number_row, "card_password": self._secrets.password_row}
+        for table, row in tables.items():
+            await connection.copy_records_to_table(
+                table, records=[row(holder, self._card_id(holder)) for holder in holders]
+            )
 
     async def _open_accounts(self, ledger: Ledger, progress: Callable[[int], None]) -> None:
         """Through the ledger, under keys that follow from the city's order: what was opened before is only replayed."""
@@ -165,7 +177,7 @@ class CityLoader:
             ],
             "fund": [
                 (city.pooling_area, pay_type, self._banks[city.fund_bank])
-                for pay_type in (POOL_FUND_PAY_TYPE, PERSONAL_ACCOUNT_PAY_TYPE)
+                for pay_type in (*FUND_PAY_TYPES, PERSONAL_ACCOUNT_PAY_TYPE)
             ],
             "merchant": [
                 (
@@ -177,6 +189,7 @@ class CityLoader:
                     [BY_NAME[name].number for name in merchant.scenarios],
                     merchant.name,
                     merchant.name_en,
+                    hospital_level(merchant.kind, n),
                 )
                 for n, merchant in enumerate(city.merchants)
             ],
@@ -223,9 +236,11 @@ class CityLoader:
         for table, rows in tables.items():
             await connection.copy_records_to_table(table, records=rows)
 
-    async def _copy_cards(self, connection: asyncpg.Connection, holders: list[Cardholder]) -> None:
+    async def _copy_cards(
+        self, connection: asyncpg.Connection, holders: list[Cardholder], *, benefit_year: int
+    ) -> None:
         tables: dict[str, list[Row]] = {
-            "payer": [payer_row(self._payer(holder)) for holder in holders],
+            "payer": [payer_row(self._payer(holder, benefit_year)) for holder in holders],
             "device": [(self._device_no(holder), self._card_id(holder), DEVICE_KEY_ID, False) for holder in holders],
             "cardholder": [
                 (
@@ -245,7 +260,9 @@ class CityLoader:
     def _holders(self) -> Iterator[Cardholder]:
         return self._city.cardholders(self._card_count)
 
-    def _payer(self, holder: Cardholder) -> Payer:
+    def _payer(self, holder: Cardholder, benefit_year: int) -> Payer:
+        insurance = insured(holder, seed=self._city.seed)
+        relative = relative_of(holder, seed=self._city.seed)
         return Payer(
             id=self._card_id(holder),
             status=holder.status,
@@ -254,6 +271,15 @@ class CityLoader:
             bank_allowance=holder.bank_allowance_fen,
             tender_order=holder.tender_order,
             limit_day=date.min,
+            no_password_up_to=holder.no_password_up_to_fen,
+            password_version=FIRST_VERSION,
+            insured_region=holder.region,
+            insurance=insurance.insurance,
+            person_type=insurance.person_type,
+            benefit_year=benefit_year,
+            deductible_used=insurance.deductible_used,
+            fund_paid=insurance.fund_paid,
+            family=self._card_id(relative) if relative is not None else None,
         )
 
     def _card(self, holder: Cardholder) -> SandboxCard:
@@ -267,6 +293,8 @@ class CityLoader:
             device_no=f"{device_no:011d}",
             totp_key=base64.b64encode(key).decode(),
             personal_account=holder.personal_account_fen,
+            card_no=holder.card_no,
+            password=self._secrets.password(holder),
         )
 
     def _callers(self) -> Iterator[tuple[SandboxCaller, bytes]]:
@@ -275,7 +303,8 @@ class CityLoader:
         area = city.pooling_area
         for n, merchant in enumerate(city.merchants):
             identifier = self._merchant_id(n)
-            yield self._caller("merchant", merchant.slug, identifier, merchant.region, merchant.terminals), identifier
+            caller = self._caller("merchant", merchant.slug, identifier, merchant.region, merchant.terminals)
+            yield msgspec.structs.replace(caller, gates=describe_gates(merchant, self._secret)), identifier
         for bank in city.banks:
             bank_id = self._banks[bank.cnaps]
             caller = self._caller("bank", bank.slug, bank_id, area)
@@ -348,6 +377,7 @@ def _can_pay(holder: Cardholder) -> bool:
     return (
         holder.status is CardStatus.ACTIVE
         and holder.issue_level is IssueLevel.PAYMENT
+        and holder.no_password_up_to_fen >= NO_PASSWORD_UP_TO_FEN
         and holder.personal_account_fen > 0
         and holder.bank_allowance_fen > 0
     )

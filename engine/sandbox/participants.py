@@ -7,11 +7,27 @@ from typing import Final, Literal
 
 import msgspec
 
-from engine.core.scenarios import OUTPATIENT, PHARMACY
+from engine.core.scenarios import (
+    EXAM_FEE,
+    INPATIENT,
+    MUSEUM,
+    OUTPATIENT,
+    PARK,
+    PHARMACY,
+    PREMIUM,
+    SMALL_PAYMENT,
+    TRAINING_FEE,
+    TRANSIT,
+    TRAVEL,
+    UTILITIES,
+    Scenario,
+)
 from engine.sandbox.numbers import bank_number
 from engine.sandbox.regions import DISTRICTS, POOLING_AREA, PROVINCE, Region
 
-MerchantKind = Literal["hospital", "pharmacy"]
+MerchantKind = Literal[
+    "hospital", "pharmacy", "metro", "utility", "park", "museum", "travel_agency", "store", "service_hall"
+]
 OwnerClass = Literal["hrss", "government", "national", "bank", "medical", "social"]
 
 
@@ -27,17 +43,18 @@ class Bank(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Merchant(msgspec.Struct, frozen=True, kw_only=True):
-    """A designated hospital or pharmacy."""
+    """Who is paid: a designated hospital or pharmacy, or one of the city's services."""
 
     slug: str
     kind: MerchantKind
-    code: str  # H or P and eleven digits, the first six the region
+    code: str  # H, P or C and eleven digits, the first six the region
     name: str
     name_en: str  # fits the 25 characters of an EMV merchant name
     region: int
     cnaps: str
     mcc: str  # ISO 18245
     terminals: tuple[str, ...]
+    gates: tuple[str, ...] = ()  # further terminals, which need no network
     scenarios: tuple[str, ...]
     is_suspended: bool
 
@@ -122,6 +139,7 @@ def _merchant(kind: MerchantKind, number: int, district: Region, nth: int) -> Me
     is_hospital = kind == "hospital"
     slug = f"{kind}-{number:02d}"
     short_name = district.name.removesuffix("区")
+    scenarios = (OUTPATIENT, PHARMACY, INPATIENT) if is_hospital else (PHARMACY,)
     return Merchant(
         slug=slug,
         kind=kind,
@@ -130,9 +148,9 @@ def _merchant(kind: MerchantKind, number: int, district: Region, nth: int) -> Me
         name_en=f"{district.name_en} Demo {kind.capitalize()}{'' if nth == 1 else f' {nth}'}",
         region=district.code,
         cnaps=BANKS[number % len(BANKS)].cnaps,
-        mcc="8062" if is_hospital else "5912",
+        mcc=scenarios[0].mcc,
         terminals=_terminals(8 if is_hospital else 2),
-        scenarios=(OUTPATIENT.name, PHARMACY.name) if is_hospital else (PHARMACY.name,),
+        scenarios=tuple(scenario.name for scenario in scenarios),
         is_suspended=slug == _SUSPENDED_SLUG,
     )
 
@@ -143,7 +161,46 @@ HOSPITALS: Final = tuple(
 PHARMACIES: Final = tuple(
     _merchant("pharmacy", number, district, nth) for number, (district, nth) in enumerate(_PHARMACY_PLACES, start=1)
 )
-MERCHANTS: Final = HOSPITALS + PHARMACIES
+
+# slug, kind, name, English name, district, terminals, what it is paid for
+_SERVICE_ROWS: Final[tuple[tuple[str, MerchantKind, str, str, int, int, tuple[Scenario, ...]], ...]] = (
+    ("metro-01", "metro", "演示地铁", "Demo Metro", 110_101, 12, (TRANSIT,)),
+    ("utility-01", "utility", "演示水电燃气缴费中心", "Demo City Utilities", 110_102, 4, (UTILITIES,)),
+    ("park-01", "park", "海淀演示公园", "Haidian Demo Park", 110_108, 4, (PARK,)),
+    ("museum-01", "museum", "东城演示博物馆", "Dongcheng Demo Museum", 110_101, 3, (MUSEUM,)),
+    ("travel-01", "travel_agency", "朝阳演示旅行社", "Chaoyang Demo Travel", 110_105, 2, (TRAVEL,)),
+    ("store-01", "store", "朝阳演示便利店", "Chaoyang Demo Store", 110_105, 2, (SMALL_PAYMENT,)),
+    ("store-02", "store", "丰台演示便利店", "Fengtai Demo Store", 110_106, 2, (SMALL_PAYMENT,)),
+    (
+        "service-hall-01",
+        "service_hall",
+        "西城演示社保服务厅",
+        "Xicheng Demo Service Hall",
+        110_102,
+        3,
+        (PREMIUM, EXAM_FEE, TRAINING_FEE),
+    ),
+)
+_GATES: Final = {"metro-01": 4, "park-01": 1, "museum-01": 1}
+SERVICES: Final = tuple(
+    Merchant(
+        slug=slug,
+        kind=kind,
+        code=f"C{district}{number:05d}",
+        name=name,
+        name_en=name_en,
+        region=district,
+        cnaps=BANKS[number % len(BANKS)].cnaps,
+        mcc=scenarios[0].mcc,
+        terminals=_terminals(terminals),
+        gates=tuple(f"G-{gate:02d}" for gate in range(1, _GATES.get(slug, 0) + 1)),
+        scenarios=tuple(scenario.name for scenario in scenarios),
+        is_suspended=False,
+    )
+    for number, (slug, kind, name, name_en, district, terminals, scenarios) in enumerate(_SERVICE_ROWS, start=1)
+)
+MERCHANTS: Final = HOSPITALS + PHARMACIES + SERVICES
+"""In this order for ever: their ids follow from their places."""
 
 AGENCIES: Final = (
     Agency(

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from engine.core.payer import CardStatus, IssueLevel, TenderOrder
+from engine.core.payer import NO_PASSWORD_UP_TO_FEN, CardStatus, IssueLevel, TenderOrder
 from engine.sandbox.draws import Draws, Series, scattered
 from engine.sandbox.names import Sex, full_name
 from engine.sandbox.numbers import (
@@ -33,6 +33,15 @@ TENDER_ORDER_SHARES: Final = (
     (TenderOrder.PERSONAL_ACCOUNT_FIRST, 9_000),
     (TenderOrder.BANK_CARD_ONLY, 800),
     (TenderOrder.PERSONAL_ACCOUNT_ONLY, 200),
+)
+# What cardholders let be paid without their password, in fen: most leave it as it is.
+NO_PASSWORD_SHARES: Final = (
+    (NO_PASSWORD_UP_TO_FEN, 8_600),
+    (200_000, 300),
+    (80_000, 100),
+    (50_000, 400),
+    (20_000, 400),
+    (0, 200),
 )
 # What a cardholder's bank lets be collected in a day, in fen. The most is the daily limit of payments
 # verified by two factors.
@@ -78,6 +87,7 @@ class Cardholder(msgspec.Struct, frozen=True, kw_only=True):
     issue_level: IssueLevel
     status: CardStatus
     tender_order: TenderOrder
+    no_password_up_to_fen: int  # of one payment
 
     def __repr__(self) -> str:
         return f"Cardholder(index={self.index})"  # even invented personal data stays out of logs
@@ -123,6 +133,7 @@ def cardholder(index: int, *, seed: int) -> Cardholder:
         issue_level=draws.by_share(ISSUE_LEVEL_SHARES),
         status=draws.by_share(STATUS_SHARES),
         tender_order=draws.by_share(TENDER_ORDER_SHARES),
+        no_password_up_to_fen=draws.by_share(NO_PASSWORD_SHARES),
     )
 
 

@@ -60,6 +60,14 @@ async def connect(dsn: str, settings: dict[str, str], *, application_name: str) 
     return connection
 
 
+async def _leave_as_it_is(_: asyncpg.Connection) -> None:
+    """What a connection of the pool is left with is a transaction at most, which the pool rolls back by itself.
+
+    Its usual four statements, against settings, listeners, cursors and locks of the session, cost as much as a read:
+    whatever needs those opens a connection of its own.
+    """
+
+
 async def open_pool(dsn: str, *, size_max: int, application_name: str = "reads") -> asyncpg.Pool:
     """A pool for everything that is not a lane. A connection lives for minutes, so a failover is soon noticed.
 
@@ -74,6 +82,7 @@ async def open_pool(dsn: str, *, size_max: int, application_name: str = "reads")
             max_inactive_connection_lifetime=120.0,
             timeout=CONNECT_TIMEOUT_S,
             init=with_raw_ids,
+            reset=_leave_as_it_is,
             target_session_attrs=SessionAttribute.read_write,
             server_settings=READ_SETTINGS | {"application_name": application_name},
         )

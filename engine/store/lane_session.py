@@ -11,10 +11,15 @@ import msgspec
 
 from engine.core.books import AnswerKey, CodeUse, OrderKey
 from engine.core.calendar import CycleNumber
-from engine.core.ids import MerchantId, PaymentId
+from engine.core.ids import CardId, MerchantId, PaymentId
+from engine.core.pay_orders import PayOrder
+from engine.core.rules import Rules
+from engine.core.visits import VisitKey
 from engine.store.connection import LANE_SETTINGS, connect
 from engine.store.faults import ConnectionLost, Fault, Fenced, RunAgain, StoreUnavailable, translated
+from engine.store.orders import hold_pay_orders
 from engine.store.rows import Row
+from engine.store.rules import load_rules
 from engine.store.sql import Sql, load_queries
 
 LANE_LOCK_CLASS: Final = 7_201  # of the advisory locks; any number that nothing else here uses
@@ -26,7 +31,12 @@ _PREPARED: Final = (
     "read_books",
     "read_earlier",
     "read_bills",
+    "read_orders",
+    "read_rides",
+    "read_visits",
     "write_bills",
+    "write_rides",
+    "write_visits",
     "write_changes",
     "write_books",
 )
@@ -43,6 +53,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     terminals: Sequence[tuple[MerchantId, str]]
     refunds: Sequence[tuple[PaymentId, str]]
     bills: Sequence[str]  # beside those of the payments; read apart, since there are seldom any
+    pay_orders: Sequence[OrderKey]  # shown to be paid; read apart too
     lost_claims: Sequence[AnswerKey]
 
 
@@ -57,6 +68,10 @@ class LaneWrite(msgspec.Struct, frozen=True, kw_only=True):
     holds: Sequence[Row]
     holds_ended: Sequence[Row]
     bills: Sequence[Row]
+    rides_unpaid: Sequence[Row]
+    rides_paid: Sequence[Row]
+    visits_begun: Sequence[Row]
+    visits_ended: Sequence[Row]
     postings: Sequence[Row]
     events: Sequence[Row]
     payers: Sequence[Row]
@@ -195,6 +210,37 @@ class LaneSession:
             rows: list[asyncpg.Record] = await self._prepared["read_bills"].fetch(numbers)
         return rows
 
+    async def read_orders(self, keys: Sequence[OrderKey]) -> list[asyncpg.Record]:
+        """S2 again, for what was shown to be paid: the newest version of each order that there is."""
+        with translated():
+            rows: list[asyncpg.Record] = await self._prepared["read_orders"].fetch(keys)
+        return rows
+
+    async def hold_orders(self, orders: Sequence[PayOrder]) -> None:
+        """S3 of a batch that pays orders: nobody shows another version of them until the batch ends.
+
+        Raises:
+            RunAgain: somebody has, since they were read.
+        """
+        if not await hold_pay_orders(self._connection, orders):
+            raise RunAgain("an order was shown anew")
+
+    async def read_rides(self, cards: Sequence[CardId]) -> list[asyncpg.Record]:
+        """S2 again, for cardholders who have not paid some ride: all of theirs."""
+        with translated():
+            rows: list[asyncpg.Record] = await self._prepared["read_rides"].fetch(cards)
+        return rows
+
+    async def read_visits(self, visits: Sequence[VisitKey]) -> list[asyncpg.Record]:
+        """S2 again, for bills of visits: those that are settled, each visit's oldest first."""
+        with translated():
+            rows: list[asyncpg.Record] = await self._prepared["read_visits"].fetch(visits)
+        return rows
+
+    async def read_rules(self) -> Rules:
+        """S2 again, when operators have changed the rules: those of now, which are at least as new as the last S2."""
+        return await load_rules(self._connection)
+
     async def write_books(self, write: LaneWrite) -> None:
         """S3: everything that was decided.
 
@@ -204,6 +250,12 @@ class LaneSession:
         """
         if write.bills:
             await self._write("write_bills", write.bills, counts=(len(write.bills),))
+        if write.rides_unpaid or write.rides_paid:
+            rides = (write.rides_unpaid, write.rides_paid)
+            await self._write("write_rides", *rides, counts=(len(write.rides_unpaid), len(write.rides_paid)))
+        if write.visits_begun or write.visits_ended:
+            visits = (write.visits_begun, write.visits_ended)
+            await self._write("write_visits", *visits, counts=(len(write.visits_begun), len(write.visits_ended)))
         if write.payments_changed or write.refunds or write.holds or write.holds_ended:
             await self._write(
                 "write_changes",

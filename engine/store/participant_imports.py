@@ -18,7 +18,7 @@ UNWANTED_AT_ONCE = 20
 
 
 class StagedLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of a file, in the order of the table's columns but for the file's id and the last one."""
+    """One line of a file, in the order of the table's columns but for the file's id."""
 
     line: int
     kind: str
@@ -34,6 +34,8 @@ class StagedLine(msgspec.Struct, frozen=True, kw_only=True):
     keyid: str | None
     alg: str | None
     secret: bytes | None
+    is_known: bool = False  # that is found out once all lines are there
+    level: int | None  # None: nothing is said of it
 
 
 class LineFault(msgspec.Struct, frozen=True):
@@ -59,7 +61,7 @@ async def begin_file(source: Source, file: bytes, *, now: datetime) -> None:
 
 async def stage_lines(source: Source, file: bytes, lines: Sequence[StagedLine]) -> None:
     """Keep some lines, in a transaction of their own."""
-    rows: list[Row] = [(file, *msgspec.structs.astuple(line), False) for line in lines]
+    rows: list[Row] = [(file, *msgspec.structs.astuple(line)) for line in lines]
     with translated():
         await source.execute(load_queries("participant_imports")["insert_lines"], rows)
 

@@ -35,7 +35,7 @@ def _own_row(identifier: bytes, given: Registration, bank: BankId | None) -> tup
             return "insert_bank", (identifier, int(code), *names, given.is_settlement_bank, _places(given))
         case ParticipantKind.MERCHANT:
             numbers = [BY_NAME[name].number for name in given.scenarios]
-            return "insert_merchant", (identifier, code, given.region, bank, numbers, *names)
+            return "insert_merchant", (identifier, code, given.region, bank, numbers, given.level, *names)
         case ParticipantKind.AGENCY:
             return "insert_agency", (identifier, code, given.region, ITEMS[given.item], bank, *names)
         case ParticipantKind.OPERATOR:
@@ -59,7 +59,7 @@ async def update_participant(
                 await connection.execute(queries["update_bank"], identifier, *names, _places(wanted))
             case ParticipantKind.MERCHANT:
                 numbers = [BY_NAME[name].number for name in wanted.scenarios]
-                await connection.execute(queries["update_merchant"], identifier, bank, numbers, *names)
+                await connection.execute(queries["update_merchant"], identifier, bank, numbers, wanted.level, *names)
             case ParticipantKind.AGENCY:
                 await connection.execute(queries["update_agency"], identifier, bank, ITEMS[wanted.item], *names)
             case ParticipantKind.OPERATOR:

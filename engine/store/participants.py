@@ -196,6 +196,7 @@ def participant_of(row: asyncpg.Record) -> Participant:
         region=row["region"],
         bank=f"{row['bank']:012d}" if row["bank"] is not None else None,
         scenarios=tuple(row["scenarios"] or ()),
+        level=row["level"],
         item=AgencyItem(row["item"]) if row["item"] is not None else None,
         role=OperatorRole(row["role"]) if row["role"] is not None else None,
         is_settlement_bank=bool(row["is_settlement_bank"]),

@@ -9,13 +9,14 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
+from engine.codes.ride_ticket import LATE_S_MAX
 from engine.core.calendar import business_date_at
 from engine.store.connection import AnyConnection
 from engine.store.sql import load_queries
 
 DAYS_AHEAD: Final = 14
 MONTHS_AHEAD: Final = 2
-CODE_DAYS_KEPT: Final = 2
+CODE_DAYS_KEPT: Final = LATE_S_MAX // 86_400 + 2  # a gate may bring in so late what its code was used for
 CODE_DAYS_AHEAD: Final = 3  # every batch looks for its codes, and pays for each partition that there is
 STEPS_PER_DAY: Final = 86_400 // 30  # a code's step is thirty seconds
 
@@ -37,7 +38,9 @@ class Partition(msgspec.Struct, frozen=True):
 
 
 def partitions_for(now: datetime) -> Iterator[Partition]:
-    """What must exist at *now*: two months of payments, fourteen days of the journal, three of code uses."""
+    """What must exist at *now*: two months of payments, fourteen days of the journal, three of code uses, and as many
+    of them back as gates may be late with their tickets.
+    """
     today = business_date_at(now)
     first = today.replace(day=1)
     for _ in range(MONTHS_AHEAD + 1):
@@ -47,7 +50,7 @@ def partitions_for(now: datetime) -> Iterator[Partition]:
         first = after
     for ahead in range(-1, DAYS_AHEAD + 1):
         yield from partitions_of_day(today + timedelta(days=ahead))
-    for ahead in range(-1, CODE_DAYS_AHEAD + 1):
+    for ahead in range(-CODE_DAYS_KEPT, CODE_DAYS_AHEAD + 1):
         yield _code_uses_of(today + timedelta(days=ahead))
 
 

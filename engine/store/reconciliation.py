@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from struct import Struct
 from typing import Final
 
@@ -153,9 +153,9 @@ class Reconciliations:
         rows = await self._fetch("reconciliation_of_upload", upload)
         return rows[0]["id"] if rows else None
 
-    async def pending(self) -> list[bytes]:
-        """Those that are accepted and not compared yet, oldest first."""
-        return [row["id"] for row in await self._fetch("pending")]
+    async def pending(self, *, since: timedelta) -> list[bytes]:
+        """Those that are accepted and not compared yet, oldest first, as far as their uploads began so long ago."""
+        return [row["id"] for row in await self._fetch("pending", since)]
 
     async def page(
         self,

@@ -70,7 +70,7 @@ class Returns:
                 AccountKind.CARD_RECEIVABLE,
                 count,
             )
-        return [DueAgain(**{**row, "direction": DIRECTIONS[row["direction"]]}) for row in rows]
+        return [due_of(row) for row in rows]
 
     async def note_presented(self, due: DueAgain, *, key: str, caller: CallerId) -> None:
         """An item is with its bank again, as the item that the booking under *key* made."""
@@ -129,3 +129,8 @@ class Returns:
         with translated():
             rows = await self._pool.fetch(_QUERIES["returned_lines"], file)
         return [(row["item"], DIRECTIONS[row["direction"]], row["seq"]) for row in rows]
+
+
+def due_of(row: asyncpg.Record) -> DueAgain:
+    """The item of a row that is, or was, to be presented again."""
+    return DueAgain(**{**row, "direction": DIRECTIONS[row["direction"]]})

@@ -143,7 +143,7 @@ class ReturnsSession:
         """The next items of a batch that are not posted, in order of n."""
         with translated():
             rows = await self.connection.fetch(_QUERIES["unposted"], batch, count)
-        return [_return_of(row) for row in rows]
+        return [return_of(row) for row in rows]
 
     async def mark_posted(self, rows: Iterable[ReturnRow]) -> None:
         """The postings of some items of one batch are in the books."""
@@ -332,10 +332,11 @@ def item_of(row: asyncpg.Record, direction: Direction, *, is_published: bool, is
     )
 
 
-def _row_of(row: ReturnRow) -> tuple[object, ...]:
-    return tuple(NUMBERS[row.direction] if name == "direction" else getattr(row, name) for name in _COLUMNS)
-
-
-def _return_of(row: asyncpg.Record) -> ReturnRow:
+def return_of(row: asyncpg.Record) -> ReturnRow:
+    """The item that was given back of a row."""
     kind = PostingKind(row["kind"]) if row["kind"] is not None else None
     return ReturnRow(**{**row, "direction": DIRECTIONS[row["direction"]], "kind": kind})
+
+
+def _row_of(row: ReturnRow) -> tuple[object, ...]:
+    return tuple(NUMBERS[row.direction] if name == "direction" else getattr(row, name) for name in _COLUMNS)

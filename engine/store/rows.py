@@ -10,23 +10,27 @@ import msgspec
 from engine.core.accounts import AccountId
 from engine.core.answers import Remembered
 from engine.core.bills import Bill, BillState
-from engine.core.books import CodeUse, Control, Device, Hold, Merchant, Order, OrderKey
+from engine.core.books import CodeUse, Control, Device, Hold, Merchant, Order, OrderKey, RideKey
 from engine.core.calendar import CycleNumber
 from engine.core.ids import AgencyId, BankId, CardId, MerchantId, PaymentId, RefundId
-from engine.core.payer import CardStatus, IssueLevel, Payer, TenderOrder
-from engine.core.payments import Mode, Payment, Refund, State, Tender
+from engine.core.pay_orders import PayOrder
+from engine.core.payer import CardStatus, IssueLevel, LimitClass, Payer, TenderOrder
+from engine.core.payments import Details, Mode, Payment, Refund, State, Tender
 from engine.core.postings import Totals
+from engine.core.visits import Settlement, VisitKey
 
 Row = tuple[Any, ...]
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 _tenders: Final = msgspec.msgpack.Decoder(tuple[Tender, ...]).decode
+_details: Final = msgspec.msgpack.Decoder(Details).decode
 _remembered: Final = msgspec.msgpack.Decoder(Remembered).decode
 
 _STATUS: Final = {int(member): member for member in CardStatus}
 _LEVEL: Final = {int(member): member for member in IssueLevel}
 _ORDER: Final = {int(member): member for member in TenderOrder}
 _STATE: Final = {int(member): member for member in State}
+_LIMIT: Final = {int(member): member for member in LimitClass}
 _MODE: Final = {int(member): member for member in Mode}
 
 
@@ -45,6 +49,22 @@ def payer_row(payer: Payer) -> Row:
         payer.credits_posted,
         payer.limit_day,
         payer.spent,
+        payer.spent_unconfirmed,
+        payer.spent_offline,
+        payer.limit_a_day,
+        payer.limit_unconfirmed,
+        payer.limit_offline,
+        payer.no_password_up_to,
+        payer.password_version,
+        payer.password_tries,
+        payer.insured_region,
+        payer.insurance,
+        payer.person_type,
+        payer.benefit_year,
+        payer.deductible_used,
+        payer.fund_paid,
+        payer.family,
+        payer.blocked_scenarios,
     )
 
 
@@ -59,6 +79,16 @@ def changed_payer_row(payer: Payer) -> Row:
         payer.credits_posted,
         payer.limit_day,
         payer.spent,
+        payer.spent_unconfirmed,
+        payer.spent_offline,
+        payer.tender_order,
+        payer.no_password_up_to,
+        payer.password_version,
+        payer.password_tries,
+        payer.benefit_year,
+        payer.deductible_used,
+        payer.fund_paid,
+        payer.blocked_scenarios,
     )
 
 
@@ -77,6 +107,22 @@ def payer_of(row: asyncpg.Record) -> Payer:
         credits_posted=row[9],
         limit_day=row[10],
         spent=row[11],
+        spent_unconfirmed=row[12],
+        spent_offline=row[13],
+        limit_a_day=row[14],
+        limit_unconfirmed=row[15],
+        limit_offline=row[16],
+        no_password_up_to=row[17],
+        password_version=row[18],
+        password_tries=row[19],
+        insured_region=row[20],
+        insurance=row[21],
+        person_type=row[22],
+        benefit_year=row[23],
+        deductible_used=row[24],
+        fund_paid=row[25],
+        family=row[26],
+        blocked_scenarios=row[27],
     )
 
 
@@ -91,12 +137,29 @@ def payment_row(payment: Payment) -> Row:
         payment.expires_at,
         payment.captured_at,
         payment.bill_no,
+        payment.sequence,
+        payment.limit,
+        _details_bytes(payment),
+        payment.family,
     )
 
 
 def new_payment_row(payment: Payment) -> Row:
     """`new_payment`: a payment that is stored by the batch that made it, whose date and instant are its own."""
-    return (*_payment_head(payment), payment.cycle, payment.expires_at, payment.bill_no)
+    return (
+        *_payment_head(payment),
+        payment.cycle,
+        payment.expires_at,
+        payment.bill_no,
+        payment.limit,
+        _details_bytes(payment),
+        payment.family,
+        payment.sequence,
+    )
+
+
+def _details_bytes(payment: Payment) -> bytes | None:
+    return _encode(payment.details) if payment.details is not None else None
 
 
 def _payment_head(payment: Payment) -> Row:
@@ -143,6 +206,10 @@ def payment_of(row: asyncpg.Record) -> Payment:
         expires_at=row[19],
         captured_at=row[20],
         bill_no=row[21],
+        sequence=row[22],
+        limit=_LIMIT[row[23]],
+        details=_details(row[24]) if row[24] is not None else None,
+        family=row[25],
     )
 
 
@@ -218,20 +285,23 @@ def code_rows(codes: Sequence[CodeUse]) -> list[CodeUse]:
 
 
 def control_of(row: asyncpg.Record) -> Control:
-    """The control row, from the first five columns."""
+    """The control row, from the first six columns."""
     return Control(
         business_date=row[0],
         cycle=CycleNumber(row[1]),
         cutoff_at=row[2],
         published_cycle=CycleNumber(row[3]),
         settled_cycle=CycleNumber(row[4]),
+        rules_version=row[5],
     )
 
 
 def merchants_of(rows: Iterable[asyncpg.Record]) -> dict[MerchantId, Merchant]:
     """Merchants by id, from `merchant_state`."""
     return {
-        MerchantId(row[0]): Merchant(id=MerchantId(row[0]), region=row[1], is_suspended=row[2], scenarios=tuple(row[3]))
+        MerchantId(row[0]): Merchant(
+            id=MerchantId(row[0]), region=row[1], is_suspended=row[2], scenarios=tuple(row[3]), level=row[4]
+        )
         for row in rows
     }
 
@@ -239,6 +309,45 @@ def merchants_of(rows: Iterable[asyncpg.Record]) -> dict[MerchantId, Merchant]:
 def devices_of(rows: Iterable[asyncpg.Record]) -> dict[int, Device]:
     """Devices by number, from `device`."""
     return {row[0]: Device(CardId(row[1]), row[3]) for row in rows}
+
+
+def ride_rows(rides: Iterable[RideKey]) -> list[Row]:
+    """`unpaid_ride` rows in key order."""
+    return sorted((card, scenario, *order) for card, scenario, order in rides)
+
+
+def pay_orders_of(rows: Iterable[asyncpg.Record]) -> dict[OrderKey, PayOrder]:
+    """Orders that were shown, from `read_orders`."""
+    return {
+        (MerchantId(row["merchant"]), row["order_no"]): PayOrder(
+            id=row["id"], amount=row["amount"], expires_at=row["expires_at"]
+        )
+        for row in rows
+    }
+
+
+def unpaid_rides_of(rows: Iterable[asyncpg.Record]) -> dict[tuple[CardId, int], set[OrderKey]]:
+    """Rides that are due, from `read_rides`, by card and scenario."""
+    due: dict[tuple[CardId, int], set[OrderKey]] = {}
+    for row in rows:
+        due.setdefault((CardId(row["card"]), row["scenario"]), set()).add(
+            (MerchantId(row["merchant"]), row["order_no"])
+        )
+    return due
+
+
+def visit_rows(settlements: Iterable[Settlement]) -> list[Row]:
+    """`visit_settlement` rows in key order."""
+    return sorted((*visit, number, payment) for visit, number, payment in settlements)
+
+
+def visits_of(rows: Iterable[asyncpg.Record]) -> dict[VisitKey, list[Settlement]]:
+    """What is settled of each visit, from `read_visits`, the oldest first."""
+    live: dict[VisitKey, list[Settlement]] = {}
+    for row in rows:
+        visit = (CardId(row["payer"]), MerchantId(row["merchant"]), row["visit_no"])
+        live.setdefault(visit, []).append(Settlement(visit, row["number"], PaymentId(row["payment"])))
+    return live
 
 
 def remembered_of(body: bytes) -> Remembered:

@@ -24,6 +24,7 @@ from engine.core.postings import Phase, PostingKind
 from engine.store.connection import READ_SETTINGS, connect
 from engine.store.faults import translated
 from engine.store.sql import Sql, load_queries, with_integers
+from engine.store.verify_returns import ReturnReads
 from engine.store.verify_rows import (
     FileFault,
     FileRow,
@@ -74,6 +75,7 @@ _NUMBERS: Final = {
     "event_refunded": EventKind.REFUNDED,
     "event_booked": EventKind.BOOKED,
     "state_authorized": State.AUTHORIZED,
+    "state_awaiting_user": State.AWAITING_USER,
     "account_personal": AccountKind.PERSONAL_ACCOUNT,
     "account_fund": AccountKind.POOL_FUND,
     "account_receivable": AccountKind.BANK_RECEIVABLE,
@@ -104,6 +106,10 @@ class VerifyStore:
         self._journal = journal
         self._folds = folds
         self._references = references
+        self.returns = ReturnReads(references, size=slice_rows)
+        """Beside the other references."""
+        self.bookings = ReturnReads(folds, size=slice_rows)
+        """Beside the folds."""
 
     async def create_folds(self) -> None:
         """Empty folds, before anything else."""
@@ -133,6 +139,11 @@ class VerifyStore:
         """Add a stretch to the folds. Each stretch once, and a lane's stretches in order."""
         with translated():
             await self._folds.execute(self._queries["fold"], *stretch)
+
+    async def keep_booked(self, booked: Sequence[tuple[int, int, int]]) -> None:
+        """Add bookings to the folds, by lane, seq and n of their events. Each once."""
+        with translated():
+            await self._folds.copy_records_to_table("booked_fold", records=booked, columns=("lane", "seq", "n"))
 
     async def slice_end(self, table: str, after: bytes) -> bytes:
         """The last id of the slice of *table* behind *after*; the last slice goes to the end of all ids."""

@@ -21,11 +21,14 @@ _AMOUNT_POINTERS: Final = frozenset({"/amount"})
 class Refused(Exception):
     """A request that is refused at the edge, before the ledger hears of it. Never remembered."""
 
-    def __init__(self, refusal: Refusal, errors: tuple[FieldError, ...] = ()) -> None:
-        """Refuse, naming the fields that are to blame."""
+    def __init__(
+        self, refusal: Refusal, errors: tuple[FieldError, ...] = (), *, retry_after_s: int | None = None
+    ) -> None:
+        """Refuse, naming the fields that are to blame. *retry_after_s* where it is not what the refusal says always."""
         super().__init__(refusal.slug)
         self.refusal = refusal
         self.errors = errors
+        self.retry_after_s = retry_after_s
 
 
 def read_body(body: bytes, kind: type[T]) -> T:
@@ -63,20 +66,44 @@ def _names_each_field_once(body: bytes, read: msgspec.Struct) -> bool:
     A cheap yes for what nearly every client sends. A colon inside a text, or a field given with the value that it has
     anyway, makes it a no, and the body is looked at in full.
     """
-    required, defaults = _fields_of(type(read))
-    given = required
+    return body.count(b":") == _fields_given(read)
+
+
+def _fields_given(read: msgspec.Struct) -> int:
+    """How many fields must have been given for this to be read, in it and in what is nested in it."""
+    given, defaults, nested = _fields_of(type(read))
     for name, default in defaults:
         if getattr(read, name) != default:
             given += 1
-    return body.count(b":") == given
+    for name in nested:
+        value = getattr(read, name)
+        if isinstance(value, msgspec.Struct):
+            given += _fields_given(value)
+        elif isinstance(value, tuple):
+            for item in value:
+                if isinstance(item, msgspec.Struct):
+                    given += _fields_given(item)
+    return given
 
 
 @cache
-def _fields_of(kind: type[msgspec.Struct]) -> tuple[int, tuple[tuple[str, object], ...]]:
-    """How many fields must be given, and the others with what they are if they are not."""
+def _fields_of(kind: type[msgspec.Struct]) -> tuple[int, tuple[tuple[str, object], ...], tuple[str, ...]]:
+    """How many fields must be given, the others with what they are if they are not, and which are more than a number
+    or a text.
+    """
     fields = msgspec.structs.fields(kind)
     required = sum(1 for field in fields if field.required)
-    return required, tuple((field.name, field.default) for field in fields if not field.required)
+    defaults = tuple((field.name, field.default) for field in fields if not field.required)
+    nested = tuple(field.name for field in fields if not _is_plain(msgspec.inspect.type_info(field.type)))
+    return required, defaults, nested
+
+
+def _is_plain(kind: msgspec.inspect.Type) -> bool:
+    if isinstance(kind, msgspec.inspect.Metadata):
+        return _is_plain(kind.type)
+    if isinstance(kind, msgspec.inspect.UnionType):
+        return all(_is_plain(one) for one in kind.types)
+    return not isinstance(kind, msgspec.inspect.StructType | msgspec.inspect.CollectionType)
 
 
 def _refuse_duplicates(body: bytes) -> None:

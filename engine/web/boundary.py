@@ -39,6 +39,7 @@ from engine.web.problems import (
 from engine.web.render import encode_json
 
 BODY_BYTES_MAX: Final = 256 * 1024
+READS_RETRY_AFTER_S: Final = 1
 UPLOAD_PAUSE_S_MAX: Final = 30.0
 BODY_S_MAX: Final = 15.0  # a body that trickles in holds memory for somebody who has not shown who he is
 
@@ -116,10 +117,12 @@ async def _admit(
     """Let the signer in, once with this nonce.
 
     Raises:
-        Refused: a replay, or a caller that is suspended.
+        Refused: a replay, a caller that is suspended, or one that reads too much.
     """
     if not node.nonces.is_fresh_here(parsed.keyid, parsed.nonce, now_s=node.clock.wall_s()):
         raise Refused(Refusal.REQUEST_REPLAYED)
+    if request.method == "GET" and not await node.read_limits.admit(caller.id, now_s=node.clock.steady_s()):
+        raise Refused(Refusal.TOO_MANY_ATTEMPTS, retry_after_s=READS_RETRY_AFTER_S)
     if is_money:
         node.nonces.tell(parsed.keyid, parsed.nonce)
     elif not await node.nonces.is_fresh_anywhere(parsed.keyid, parsed.nonce):
@@ -208,6 +211,8 @@ async def _answer(request: web.Request, handler: Handler, route: str) -> web.Str
         response = await handler(request)
     except Refused as refused:
         response = problem_response(request, refused.refusal, errors=refused.errors)
+        if refused.retry_after_s is not None:
+            response.headers["Retry-After"] = str(refused.retry_after_s)
     except Overloaded:
         response = problem_response(request, Refusal.OVERLOADED)
     except KeyInProgress:

@@ -8,10 +8,13 @@ from aiohttp import web
 from engine.codes.consumer_qr import encode_consumer_qr
 from engine.codes.pay_code import REFRESH_MAX, device_key, pay_code_at, step_at
 from engine.codes.render import code128_png, code128_svg, qr_png, qr_svg
+from engine.codes.signed_code import issue_signed_code, scenes_of
 from engine.core.answers import Answer
 from engine.core.commands import Reinstate, ReportLoss
 from engine.core.ids import CardId, IdKind, MalformedId, parse_id
 from engine.core.refusals import Refusal
+from engine.core.scenarios import SCENARIOS
+from engine.store.gates import closed_scenarios
 from engine.web.body import Refused, read_body, refuse_field
 from engine.web.boundary import ARRIVED_S, BODY, CALLER, TRACE_ID, caller_id, idempotency_key
 from engine.web.lists import no_parameters, parameters
@@ -28,6 +31,7 @@ _RENDERERS: Final[dict[tuple[str, str], Callable[[str], bytes]]] = {
     ("code128", "png"): code128_png,
 }
 _CONTENT_TYPES: Final = {"svg": "image/svg+xml", "png": "image/png"}
+_OFFLINE_SCENES: Final = scenes_of(scenario.number for scenario in SCENARIOS if scenario.is_offline)
 
 
 async def post_loss_report(request: web.Request) -> web.Response:
@@ -41,14 +45,20 @@ async def post_reinstate(request: web.Request) -> web.Response:
 
 
 async def get_pay_code(request: web.Request) -> web.Response:
-    """`GET /v1/cards/{id}/pay-code.svg|png?as=qr|code128`: what the cardholder's phone would show. Sandbox only."""
+    """`GET /v1/cards/{id}/pay-code.svg|png?as=qr|code128`: what the cardholder's phone would show. Sandbox only.
+
+    With ``signed=true`` it is a code that a gate can check without a network, which only a QR code has room for.
+    """
     node = request.app[NODE]
-    shape = parameters(request, ("as",)).get("as", "qr")
+    given = parameters(request, ("as", "signed"))
+    shape = given.get("as", "qr")
     extension = request.match_info["extension"]
     render = _RENDERERS.get((shape, extension))
     if render is None:
         raise refuse_field("/as", "qr or code128")
-    device = await node.reads.device_of(card_in(request))
+    is_signed = _is_signed(given.get("signed"), shape)
+    card = card_in(request)
+    device = await node.reads.device_of(card)
     if device is None:
         raise Refused(Refusal.NOT_FOUND)
     device_no, key_id = device
@@ -60,12 +70,26 @@ async def get_pay_code(request: web.Request) -> web.Response:
         await node.sandbox_time.next_refresh(device_no, step=step_at(now_s), count=REFRESH_MAX + 1),
         now_s,
     )
-    text = encode_consumer_qr(code, key_id) if shape == "qr" else code
+    if is_signed:
+        closed = await closed_scenarios(node.pool, card)
+        text = issue_signed_code(
+            code, key_id, issued_s=int(now_s), scenes=_OFFLINE_SCENES & ~closed, key=node.signing_keys[0]
+        )
+    else:
+        text = encode_consumer_qr(code, key_id) if shape == "qr" else code
     return web.Response(
         body=render(text),
         content_type=_CONTENT_TYPES[extension],
         headers={"Cache-Control": "no-store"},
     )
+
+
+def _is_signed(given: str | None, shape: str) -> bool:
+    if given not in (None, "true", "false"):
+        raise refuse_field("/signed", "true or false")
+    if given == "true" and shape != "qr":
+        raise refuse_field("/signed", "a signature fits into a QR code only")
+    return given == "true"
 
 
 def card_in(request: web.Request) -> CardId:

@@ -22,6 +22,9 @@ TAGS: Final[Mapping[Tag, str]] = {
     Tag.APPROVALS: "双人复核 · For operators: what one asks for, and another decides.",
     Tag.AGENCIES: "征收与发放 · For agencies, which send bills and pay out benefits; each sees only its own. Operators"
     " let benefits go.",
+    Tag.NOTIFICATIONS: "通知 · For merchants, agencies and channels: what happens to their payments, told to their own"
+    " addresses. Each sees only its own endpoints.",
+    Tag.RISK: "风险控制 · For operators. Merchants are told no more than that a payment was declined or waits.",
     Tag.SANDBOX: "沙箱 · Only where the engine runs as a sandbox; elsewhere these paths do not exist.",
     Tag.OPEN: "公开 · No signature needed.",
 }

@@ -65,7 +65,7 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
 
 async def get_docs(request: web.Request) -> web.Response:
     """`GET /docs`: the guide and the contract as a page, in the reader's language."""
-    served = await asyncio.to_thread(_served_page, _language_of(request))
+    served = await asyncio.to_thread(_served_page, language_of(request))
     return _respond(request, served, vary="Accept-Encoding, Accept-Language")
 
 
@@ -103,7 +103,8 @@ _TITLES: Final[Mapping[Language, str]] = {
 _HTML_LANGUAGES: Final[Mapping[Language, str]] = {"zh": "zh-CN", "en": "en"}
 
 
-def _language_of(request: web.Request) -> Language:
+def language_of(request: web.Request) -> Language:
+    """The language that the address asks for; else the reader's own."""
     asked = request.query.get("lang")
     for language in LANGUAGES:
         if language == asked:

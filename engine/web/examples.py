@@ -15,8 +15,13 @@ from engine.codes.pay_code import device_key, pay_code_at
 from engine.core.ids import IdKind, id_text, make_id
 from engine.core.refusals import Refusal
 from engine.web.examples_agencies import AGENCY_EXAMPLES
+from engine.web.examples_bulk import BULK_EXAMPLES
 from engine.web.examples_cycles import CYCLE_EXAMPLES
+from engine.web.examples_orders import ORDER_EXAMPLES
 from engine.web.examples_participants import PARTICIPANT_EXAMPLES
+from engine.web.examples_paying import PAYING_EXAMPLES
+from engine.web.examples_risk import RISK_EXAMPLES
+from engine.web.examples_webhooks import WEBHOOK_EXAMPLES
 from engine.web.problems import FieldError, ProblemDocument, problem_document
 from engine.web.wire import (
     CancelRequest,
@@ -102,8 +107,13 @@ EXAMPLES: Final[tuple[msgspec.Struct, ...]] = (
     *CYCLE_EXAMPLES,
     *PARTICIPANT_EXAMPLES,
     *AGENCY_EXAMPLES,
+    *ORDER_EXAMPLES,
+    *WEBHOOK_EXAMPLES,
+    *RISK_EXAMPLES,
     PAYMENT_REQUEST,
     CaptureRequest(amount=60000),
+    *PAYING_EXAMPLES,
+    *BULK_EXAMPLES,
     RefundRequest(refund_no=REFUND.refund_no, amount=REFUND.amount, reason=REFUND.reason),
     CancelRequest(order_no=PAYMENT.order_no),
     ClockRequest(advance_s=3600),

@@ -5,10 +5,12 @@ from typing import Final
 import msgspec
 
 from engine.core.ids import IdKind, id_text, make_id
+from engine.web.wire_cases import AssignmentRequest
 from engine.web.wire_corrections import PostingRequest, ResolutionRequest
 from engine.web.wire_cycles import CapRequest, SettlementRequest
 from engine.web.wire_returns import AcknowledgementRequest, RejectionReason
 
+_OPERATOR: Final = id_text(make_id(IdKind.OPERATOR, at_ms=1_795_000_000_000, shard=0, region=110000, entropy=8))
 _BANK: Final = id_text(make_id(IdKind.BANK, at_ms=1_795_000_000_000, shard=0, region=110000, entropy=7))
 
 CYCLE_EXAMPLES: Final[tuple[msgspec.Struct, ...]] = (
@@ -23,5 +25,6 @@ CYCLE_EXAMPLES: Final[tuple[msgspec.Struct, ...]] = (
         amount=1,
         reason="letter of 25 November",
     ),
+    AssignmentRequest(owner=_OPERATOR),
     ResolutionRequest(handling="suspend_rest", reason="the bank looks into it"),
 )

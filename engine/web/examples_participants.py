@@ -30,6 +30,7 @@ PARTICIPANT_EXAMPLES: Final[tuple[msgspec.Struct, ...]] = (
         bank="102100099996",
         scenarios=("outpatient", "pharmacy"),
         terminals=("T-01", "T-02"),
+        level=3,
         key=KeyGiven(alg="ed25519", public_key=_PUBLISHED_KEY),
         reason="contract 2026-117",
     ),

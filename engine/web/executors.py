@@ -3,12 +3,14 @@
 from engine.core.approvals import ApprovalKind
 from engine.flows.approve import Executors
 from engine.flows.change_cap import change_cap
+from engine.flows.change_risk_rule import set_rule
 from engine.flows.correct import Corrections
 from engine.flows.disburse import Payments
 from engine.flows.import_participants import bring_in
 from engine.flows.participant_keys import GiveKey
 from engine.flows.register_participants import Register, change_participant, give_fund
 from engine.flows.suspend_participant import reinstate
+from engine.flows.switch_scenario import switch_on
 from engine.web.node import Node
 
 
@@ -24,6 +26,8 @@ def executors_of(node: Node) -> Executors:
             ApprovalKind.IMPORT_PARTICIPANTS: bring_in,
             ApprovalKind.ASSIGN_FUND: give_fund,
             ApprovalKind.NET_DEBIT_CAP: change_cap,
+            ApprovalKind.SWITCH_SCENARIO_ON: switch_on,
+            ApprovalKind.RISK_RULE: set_rule,
         },
         actions={
             ApprovalKind.REISSUE_FILE: corrections.reissue,

@@ -1,38 +1,19 @@
 """What each field on the wire means, beyond its type: units, formats and who decides it. The contract shows these."""
 
-from typing import Final, Literal
+from typing import Final
 
-import msgspec
-
-from engine.core.ids import PREFIXES, IdKind
+from engine.core.ids import IdKind
 from engine.core.money import AMOUNT_FEN_MAX
+from engine.web.field_note import BANK_PATTERN, CYCLE_PATTERN, FILE_NAME_PATTERN, FieldNote, id_pattern
+from engine.web.field_note import id_note as _id_note
+from engine.web.field_note import instant_note as _instant
+from engine.web.field_notes_bulk import BULK_NOTES
+from engine.web.field_notes_clearing import CLEARING_NOTES
+from engine.web.field_notes_paying import PAYING_NAMES, PAYING_NOTES
+from engine.web.field_notes_risk import RISK_NOTES
+from engine.web.field_notes_webhooks import WEBHOOK_NOTES
 
-
-class FieldNote(msgspec.Struct, frozen=True):
-    """One field. `pattern` is an ECMA-262 regular expression, as JSON Schema wants it."""
-
-    text: str
-    format: Literal["date", "date-time"] | None = None
-    pattern: str | None = None
-
-
-BANK_PATTERN: Final = "^[0-9]{12}$"
-CYCLE_PATTERN: Final = "^[0-9]{8}-[0-9]{2}$"
-FILE_NAME_PATTERN: Final = r"^SSC_[0-9]{12}_[0-9]{8}_[0-9]{2}_[A-Z]+_v[1-9][0-9]?\.[a-z]+$"
-
-
-def id_pattern(kind: IdKind) -> str:
-    """The pattern of an id: its prefix and 26 characters of lower-case Crockford base32, 128 bits in all."""
-    return f"^{PREFIXES[kind]}[0-7][0-9a-hjkmnp-tv-z]{{25}}$"
-
-
-def _id_note(text: str, kind: IdKind) -> FieldNote:
-    return FieldNote(f"{text} Prefix `{PREFIXES[kind]}` and 26 characters of Crockford base32.", None, id_pattern(kind))
-
-
-def _instant(text: str) -> FieldNote:
-    return FieldNote(f"{text} RFC 3339, UTC.", "date-time")
-
+__all__ = ["BANK_PATTERN", "CYCLE_PATTERN", "FILE_NAME_PATTERN", "NOTES", "SPECIAL_NOTES", "FieldNote", "id_pattern"]
 
 _AMOUNT: Final = FieldNote(f"Fen (one hundredth of a yuan), a whole number up to {AMOUNT_FEN_MAX}.")
 _BUSINESS_DATE: Final = FieldNote("Business date of Asia/Shanghai; it ends at 23:00.", "date")
@@ -40,6 +21,7 @@ _CYCLE: Final = FieldNote("Clearing cycle: business date and number within it.",
 _SHA256: Final = "^[0-9a-f]{64}$"
 
 NOTES: Final[dict[str, FieldNote]] = {
+    **PAYING_NAMES,
     "account": FieldNote(
         "Token of the account at the bank, as clearing files have it; null if neither side tells one."
     ),
@@ -66,9 +48,14 @@ NOTES: Final[dict[str, FieldNote]] = {
     "business_date": _BUSINESS_DATE,
     "cap": FieldNote("Fen that the bank may owe over everything that is not settled; null for no limit."),
     "capture": FieldNote("`true` takes the money at once; `false` holds it until captured, voided or expired."),
+    "capture_rule": FieldNote(
+        "`at_once`: nothing is held; `may_hold`: an amount may be reserved first; `deferred`: that, and gates without a"
+        " network let people in."
+    ),
     "captured_amount": FieldNote("Fen taken so far."),
     "card_id": _id_note("The card; of a bill, null if anybody may pay it.", IdKind.CARD),
     "cashier_text": FieldNote("Words for the cashier's screen."),
+    "cashier_url": FieldNote("The page on which whoever has this link can pay the order."),
     "cause": FieldNote("Why it probably came about: stable, for programs."),
     "cause_text": FieldNote("The cause, for a person."),
     "changed_at": _instant("When it was changed last, in business time; null if never."),
@@ -109,6 +96,7 @@ NOTES: Final[dict[str, FieldNote]] = {
     "errors": FieldNote("The fields that are to blame."),
     "events": FieldNote("Everything that happened to it, oldest first; where a single one is shown."),
     "expires_at": _instant("When the hold ends, in business time; null without a hold."),
+    "expires_in_s": FieldNote("Seconds for which it can be paid."),
     "file": FieldNote(
         "Name of the clearing file; null if it is of no file that was compared.", None, FILE_NAME_PATTERN
     ),
@@ -131,6 +119,7 @@ NOTES: Final[dict[str, FieldNote]] = {
     "is_final": FieldNote("`true` once nothing can be added to the date any more."),
     "issue_level": FieldNote("1: can be queried; 2: can pay."),
     "item": FieldNote("What an agency collects or pays."),
+    "item_id": FieldNote("Journal place (`lane.seq.n`) of the item as it was presented first; null for a file."),
     "items": FieldNote("At most `limit` of them, newest first."),
     "key": FieldNote("Base64 of the secret. Keep it: it is never shown again."),
     "key_id": FieldNote("`kid` of the engine's key at `/v1/keys`."),
@@ -156,6 +145,9 @@ NOTES: Final[dict[str, FieldNote]] = {
     "netted_at": _instant("When the net positions were worked out, in business time."),
     "next_cursor": FieldNote("Give it as `cursor` to get the next page; null on the last one."),
     "next_cutoff": _instant("When the open cycle is due to be closed; the last one of a day ends its business date."),
+    "no_password_up_to": FieldNote(
+        "Fen that one payment may take without the cardholder's password; 0 if it always has to be entered."
+    ),
     "note": FieldNote("What the operator who decided had to say; null if nothing."),
     "now": _instant("Business time."),
     "occurred_at": _instant("When it was decided, in business time."),
@@ -166,6 +158,7 @@ NOTES: Final[dict[str, FieldNote]] = {
     "overlap_s": FieldNote("Seconds for which the other keys go on working."),
     "owner": FieldNote("Who sees to it; null if nobody does."),
     "paid": FieldNote("Lines whose cycle is settled."),
+    "password_block": FieldNote("The password that the cardholder has entered, sealed for the engine (RFC 7516)."),
     "pay_code": FieldNote("What the scanner read: the 24 digits, or the Base64 text of the QR code."),
     "payload": FieldNote("What is to be done, in full; it never changes."),
     "payload_sha256": FieldNote("SHA-256 of the payload's canonical JSON, in hexadecimal.", None, _SHA256),
@@ -181,6 +174,9 @@ NOTES: Final[dict[str, FieldNote]] = {
     "public_key": FieldNote("PEM (SubjectPublicKeyInfo), or a JWK (RFC 7517); absent where the engine makes a secret."),
     "published_at": _instant("When the file was published; it never changes afterwards."),
     "pulled_at": _instant("When the bank first pulled it to its end, in business time; null if it has not."),
+    "qr_svg": FieldNote("Address of the code as a picture."),
+    "qr_text": FieldNote("What to show as a QR code: EMV merchant-presented, with a CRC."),
+    "quantity": FieldNote("How many pieces."),
     "raised_at": _instant("When the alarm was raised, in business time."),
     "range": FieldNote("Which journal entries the file was made from."),
     "reason": FieldNote("Why."),
@@ -191,6 +187,7 @@ NOTES: Final[dict[str, FieldNote]] = {
     "refund_count": FieldNote("Number of refunds, counted in the same way."),
     "refund_id": FieldNote("The refund; null for a payment."),
     "refund_no": FieldNote("The merchant's refund number, unique within the payment."),
+    "refund_window_days": FieldNote("For so many days from the capture it can be given back."),
     "refunded_amount": FieldNote("Fen given back so far."),
     "refunds": FieldNote("Fen that the merchant has given back."),
     "region": FieldNote("Region of the merchant, GB/T 2260.", None, "^[0-9]{6}$"),
@@ -204,6 +201,7 @@ NOTES: Final[dict[str, FieldNote]] = {
     "result": FieldNote("What came of it; null while nothing has."),
     "retires_at": _instant("When it ends, because another has taken its place; null if it does not."),
     "retryable": FieldNote("True if the same request with the same key may succeed."),
+    "return_url": FieldNote("Where the order's page leads back to; `https`."),
     "returned": FieldNote("Lines that their banks have given back."),
     "revoked_at": _instant("When it was taken away; null if it was not."),
     "role": FieldNote("What an operator is there for: `operations` ask and decide, `review` decide, `audit` read."),
@@ -225,6 +223,15 @@ NOTES: Final[dict[str, FieldNote]] = {
     "size": FieldNote("Bytes."),
     "status": FieldNote("The state now."),
     "status_diff": FieldNote("One side has undone it, or never did it, and the other has it."),
+    "switched_at": _instant("When that was decided, in business time; null if never."),
+    "switched_by": _id_note(
+        "Who switched it off, or asked for it to be on; null if nobody, and for merchants.", IdKind.OPERATOR
+    ),
+    "switched_in": FieldNote(
+        "The region where that was decided: this one or one above it; null if nobody has decided anything.",
+        None,
+        "^[0-9]{6}$",
+    ),
     "subject": FieldNote("What it is about: an id, or the name of a thing without one."),
     "suggested": FieldNote("What may be its other side, for a person to look at; never matched by itself."),
     "superseded_by": _id_note("The later statement of the same files; null if this one stands.", IdKind.RECONCILIATION),
@@ -240,6 +247,7 @@ NOTES: Final[dict[str, FieldNote]] = {
     "tied_to": FieldNote("The difference of another statement that is its other side; null if there is none."),
     "title": FieldNote("What went wrong, in the language of `Accept-Language`."),
     "to": FieldNote("Journal place of the last item."),
+    "token": FieldNote("What the order is found by: 128 random bits, base64url.", None, "^[0-9A-Za-z_-]{22}$"),
     "totals": FieldNote("Control totals, in fen."),
     "trace_id": FieldNote("Trace id of the request that was refused first (W3C Trace Context); quote it when asking."),
     "type": FieldNote("`/problems/{code}`, a page that explains it; `about:blank` if HTTP's own words are enough."),
@@ -254,14 +262,44 @@ NOTES: Final[dict[str, FieldNote]] = {
 """By the name of the field."""
 
 _CODE: Final = FieldNote(
-    "Unique within its kind: a merchant's H or P and eleven digits, a bank's CNAPS number, another's own name."
+    "Unique within its kind: a merchant's H, P or C and eleven digits, a bank's CNAPS number, another's own name."
 )
 _REGION: Final = FieldNote("Region, GB/T 2260; for an operator all that lies in it. 000000: all.", None, "^[0-9]{6}$")
 _POOLING_AREA: Final = FieldNote("Pooling area, GB/T 2260: its last two digits are zero.", None, "^[0-9]{6}$")
 _PAY_TYPE: Final = FieldNote("Code of the fund; 310200 are the personal accounts.", None, "^[0-9]{6}$")
 
 SPECIAL_NOTES: Final[dict[tuple[str, str], FieldNote]] = {
+    **WEBHOOK_NOTES,
+    **RISK_NOTES,
+    **PAYING_NOTES,
+    **BULK_NOTES,
     ("BillView", "id"): _id_note("The bill.", IdKind.BILL),
+    ("OrderView", "id"): _id_note("The order, in all its versions.", IdKind.ORDER),
+    ("OrderView", "created_at"): _instant("When this version was shown, in business time."),
+    ("OrderView", "payment"): FieldNote("The payment that has claimed its number; absent if none has."),
+    **{
+        (view, field): note
+        for view in ("OrderView", "OrderPreview")
+        for field, note in (
+            ("version", FieldNote("1, and one more each time it was shown with something else in it.")),
+            ("expires_at", _instant("From this instant on it cannot be paid, in business time.")),
+            (
+                "status",
+                FieldNote(
+                    "`paid` once money is held or taken for it; `cancelled` once nothing is kept for it and nothing can"
+                    " be; `expired` if nobody has paid in time; else `open`."
+                ),
+            ),
+        )
+    },
+    **{
+        (view, "items"): FieldNote("Lines to be shown; if there are any, they add up to `amount`.")
+        for view in ("OrderRequest", "OrderView", "OrderPreview")
+    },
+    ("OrderItemView", "name"): FieldNote("What it is."),
+    ("OrderItemView", "amount"): FieldNote("Fen, for all pieces."),
+    ("OrderPaymentRequest", "amount"): FieldNote("Fen that the app has shown; refused if the order has changed."),
+    ("OrderPaymentRequest", "card_id"): _id_note("The card that pays.", IdKind.CARD),
     **{(view, "item"): FieldNote("What is collected.") for view in ("BillView", "BillRequest")},
     **{(view, "description"): FieldNote("The agency's own words.") for view in ("BillView", "BillRequest")},
     ("BillView", "status"): FieldNote("`remitted` once the payment's cycle is settled, and the agency has the money."),
@@ -288,6 +326,10 @@ SPECIAL_NOTES: Final[dict[tuple[str, str], FieldNote]] = {
     ("ParticipantRequest", "code"): _CODE,
     ("ParticipantView", "kind"): FieldNote("What takes part."),
     ("ParticipantRequest", "kind"): FieldNote("What is to take part."),
+    ("RegionScenarioView", "region"): FieldNote("The region, GB/T 2260; 000000: all.", None, "^[0-9]{6}$"),
+    ("RegionScenarioView", "status"): FieldNote("Whether it may be paid for there."),
+    ("RegionScenarioView", "reason"): FieldNote("Why that was decided; null if nobody did, and for merchants."),
+    ("RegionScenarioView", "tenders"): FieldNote("What may pay it."),
     ("ParticipantView", "region"): _REGION,
     ("ParticipantRequest", "region"): _REGION,
     ("ParticipantRequest", "key"): FieldNote("What it will sign with; keys may also be given later."),
@@ -365,34 +407,6 @@ SPECIAL_NOTES: Final[dict[tuple[str, str], FieldNote]] = {
     ("ManifestView", "status"): FieldNote("What the bank has said of the file; `published` if nothing yet."),
     ("RefundView", "tenders"): FieldNote("Where the money goes back to; the parts sum to `amount`."),
     ("FieldError", "reason"): FieldNote("What is wrong with it."),
-    ("AlarmView", "kind"): FieldNote(
-        "`not_pulled`, `not_acknowledged`: the bank is late; `liquidity`: it has used most of its cap; `cap_exceeded`:"
-        " the cycle is not published because of it; `settlement_failed`, `settlement_late`: of the settlement bank."
-    ),
-    ("AlarmView", "bank"): _id_note("The bank.", IdKind.BANK),
-    ("CapRequest", "bank"): _id_note("The bank.", IdKind.BANK),
-    ("CycleFileView", "bank"): _id_note("The bank.", IdKind.BANK),
-    ("CyclePositionView", "bank"): _id_note("The bank.", IdKind.BANK),
-    ("LiquidityView", "bank"): _id_note("The bank.", IdKind.BANK),
-    ("CycleView", "state"): FieldNote("How far the cycle is."),
-    ("CycleDetailView", "state"): FieldNote("How far the cycle is."),
-    ("SettlementRequest", "reference"): FieldNote("The settlement bank's own reference, good for one answer."),
-    ("SettlementView", "reference"): FieldNote("The settlement bank's own reference; null until it has answered."),
-    ("CycleView", "published_at"): _instant("When its files came out, in business time."),
-    ("CycleDetailView", "published_at"): _instant("When its files came out, in business time."),
-    ("LiquidityView", "at"): _instant("When it was looked at, in business time."),
-    ("AcknowledgementRequest", "status"): FieldNote(
-        "`ACTC` takes the file, `PART` all but the lines that are named, `RJCT` none of it."
-    ),
-    ("AcknowledgementRequest", "count"): FieldNote("Number of detail records that were found."),
-    ("AcknowledgementRequest", "total"): FieldNote("What their amounts add up to, in fen."),
-    ("AcknowledgementView", "status"): FieldNote("What the bank has said of the file."),
-    ("RejectionReason", "line"): FieldNote("Place of the line in the file, from one; 0 is the whole file."),
-    ("RejectionReason", "code"): FieldNote("ISO 20022 return reason, such as `AC04`."),
-    ("ReturnReceiptView", "form"): FieldNote("How the file of returns is written."),
-    ("ReturnReceiptView", "count"): FieldNote("Number of items that are given back."),
-    ("ReturnReceiptView", "received_at"): _instant("When the file was accepted, in business time."),
-    ("SettlementRequest", "status"): FieldNote("`confirmed` if everything was moved, `failed` if nothing was."),
-    ("SettlementView", "status"): FieldNote("`instructed` until the settlement bank has answered."),
+    **CLEARING_NOTES,
 }
 """By struct and field, where the name alone means another thing."""

@@ -58,8 +58,9 @@ async def get_metrics(request: web.Request) -> web.Response:
 
 
 async def get_keys(request: web.Request) -> web.Response:
-    """`GET /v1/keys`: what files and seals are checked with, as a JWK set (RFC 7517, RFC 8037)."""
-    keys = [
+    """`GET /v1/keys`: what files and seals are checked with, and passwords sealed for (RFC 7517, 7518, 8037)."""
+    node = request.app[NODE]
+    signing = [
         {
             "kty": "OKP",
             "crv": "Ed25519",
@@ -68,9 +69,9 @@ async def get_keys(request: web.Request) -> web.Response:
             "kid": key.key_id,
             "x": base64.urlsafe_b64encode(key.public_bytes).rstrip(b"=").decode(),
         }
-        for key in request.app[NODE].signing_keys
+        for key in node.signing_keys
     ]
-    return json_response(encode_json({"keys": keys}))
+    return json_response(encode_json({"keys": [*signing, node.passwords.keys.published]}))
 
 
 async def get_openapi(_request: web.Request) -> web.Response:

@@ -23,7 +23,7 @@ from engine.web.problems import PROBLEMS, ProblemDocument
 
 Json = dict[str, object]
 
-VERSION: Final = "1.1.0"
+VERSION: Final = "1.2.0"
 """Of the contract, not of the engine; schemas/CHANGES.md says what each version changed."""
 
 _DOCSTRING_ROUTE: Final = re.compile(r"`[A-Z]+ [^`]*`[:,]?\s*")
@@ -95,6 +95,8 @@ def refusals_of(route: Route, operation: Operation) -> tuple[Refusal, ...]:
     refusals = set(operation.refusals)
     if route.is_signed:
         refusals.update(SIGNED_REFUSALS)
+        if route.method == "GET":
+            refusals.add(Refusal.TOO_MANY_ATTEMPTS)
         if operation.request is None:
             has_query = any(parameter.place == "query" for parameter in operation.parameters)
             refusals.update(QUERY_REFUSALS if has_query else (Refusal.UNKNOWN_FIELD,))
@@ -167,7 +169,8 @@ def _responses(route: Route, operation: Operation) -> Json:
     if route.is_money or route.is_upload:
         headers.append("IdempotentReplayed")
     content: Json = {
-        name: _media(operation.response if name == "application/json" else None) for name in operation.media_types
+        name: _media(operation.response if name in ("application/json", "application/x-ndjson") else None)
+        for name in operation.media_types
     }
     responses: Json = {}
     if operation.is_file:
@@ -178,6 +181,8 @@ def _responses(route: Route, operation: Operation) -> Json:
     responses[str(operation.status)] = _response("Done.", headers, content)
     for status, text in operation.statuses.items():
         responses[str(status)] = _response(text, ["Traceparent"], content)
+    for status, (text, kind) in operation.answers.items():
+        responses[str(status)] = _response(text, ["Traceparent"], {"application/json": _media(kind)})
     refusals = refusals_of(route, operation)
     for status in sorted({PROBLEMS[refusal].status for refusal in refusals}):
         told = [refusal for refusal in refusals if PROBLEMS[refusal].status == status]
@@ -235,6 +240,7 @@ def _schemas() -> Json:
     structs: list[type[msgspec.Struct]] = [ProblemDocument]
     for operation in OPERATIONS.values():
         structs += [kind for kind in (operation.request, operation.response) if isinstance(kind, type)]
+        structs += [kind for _, kind in operation.answers.values()]
     _, schemas = msgspec.json.schema_components(dict.fromkeys(structs), ref_template=_ref("schemas", "{name}"))
     examples = {type(example).__name__: example_json(example) for example in EXAMPLES}
     for name, schema in schemas.items():

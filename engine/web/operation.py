@@ -21,6 +21,8 @@ class Tag(enum.StrEnum):
     PARTICIPANTS = "participants"
     APPROVALS = "approvals"
     AGENCIES = "agencies"
+    NOTIFICATIONS = "notifications"
+    RISK = "risk"
     SANDBOX = "sandbox"
     OPEN = "open"
 
@@ -51,6 +53,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     media_types: tuple[str, ...] = ("application/json",)
     is_file: bool = False  # answers ranges and conditional requests
     statuses: Mapping[int, str] = {}  # further answers without a problem document
+    answers: Mapping[int, tuple[str, type[msgspec.Struct]]] = {}  # the same, with a body of their own kind
     refusals: tuple[Refusal, ...] = ()
 
 

@@ -11,12 +11,19 @@ from engine.web import docs
 from engine.web.field_notes import FILE_NAME_PATTERN, id_pattern
 from engine.web.operation import BUSINESS_DATE, PAGE, Operation, Parameter, Tag, object_schema, text_schema
 from engine.web.operations_agencies import AGENCY_OPERATIONS
+from engine.web.operations_bulk import BULK_OPERATIONS
+from engine.web.operations_cases import CASE_OPERATIONS
 from engine.web.operations_corrections import CORRECTION_OPERATIONS
 from engine.web.operations_cycles import CYCLE_OPERATIONS
+from engine.web.operations_orders import ORDER_OPERATIONS
 from engine.web.operations_participants import APPROVAL_OPERATIONS, PARTICIPANT_OPERATIONS
+from engine.web.operations_paying import PAYING_OPERATIONS
 from engine.web.operations_reconciliation import RECONCILIATION_OPERATIONS
+from engine.web.operations_regions import REGION_OPERATIONS
 from engine.web.operations_returns import RETURN_OPERATIONS
+from engine.web.operations_risk import RISK_OPERATIONS
 from engine.web.operations_statements import STATEMENT_OPERATIONS
+from engine.web.operations_webhooks import WEBHOOK_OPERATIONS
 from engine.web.wire import (
     STATUS_NAMES,
     CancelRequest,
@@ -35,6 +42,7 @@ from engine.web.wire import (
     RefundRequest,
     RefundView,
 )
+from engine.web.wire_dry_run import DryRunView
 
 HEALTH: Final = object_schema(status=text_schema("alive"))
 READINESS: Final = object_schema(
@@ -44,14 +52,27 @@ READINESS: Final = object_schema(
 KEY_SET: Final = object_schema(
     keys={
         "type": "array",
-        "items": object_schema(
-            kty=text_schema("OKP"),
-            crv=text_schema("Ed25519"),
-            use=text_schema("sig"),
-            alg=text_schema("EdDSA"),
-            kid=text_schema(),
-            x=text_schema(),
-        ),
+        "items": {
+            "oneOf": [
+                object_schema(
+                    kty=text_schema("OKP"),
+                    crv=text_schema("Ed25519"),
+                    use=text_schema("sig"),
+                    alg=text_schema("EdDSA"),
+                    kid=text_schema(),
+                    x=text_schema(),
+                ),
+                object_schema(
+                    kty=text_schema("EC"),
+                    crv=text_schema("P-256"),
+                    use=text_schema("enc"),
+                    alg=text_schema("ECDH-ES"),
+                    kid=text_schema(),
+                    x=text_schema(),
+                    y=text_schema(),
+                ),
+            ],
+        },
     }
 )
 
@@ -87,6 +108,9 @@ _PAYING: Final = (
     Refusal.BILL_ALREADY_PAID,
     Refusal.BILL_EXPIRED,
     Refusal.AMOUNT_MISMATCH,
+    Refusal.BILL_INVALID,
+    Refusal.AMOUNT_NOT_BALANCED,
+    Refusal.QUOTE_EXPIRED,
     Refusal.PAY_CODE_MALFORMED,
     Refusal.PAY_CODE_FOREIGN,
     Refusal.PAY_CODE_WRONG,
@@ -97,6 +121,16 @@ _PAYING: Final = (
     Refusal.CARD_NOT_USABLE,
     Refusal.PAYMENT_NOT_ENABLED,
     Refusal.RELATIVE_NOT_LINKED,
+    Refusal.IDENTITY_MISMATCH,
+    Refusal.UNPAID_RIDE,
+    Refusal.PASSWORD_BLOCK_INVALID,
+    Refusal.PASSWORD_BLOCK_EXPIRED,
+    Refusal.PASSWORD_LOCKED,
+    Refusal.PASSWORD_INCORRECT,
+    Refusal.PLAN_MISSING,
+    Refusal.PRESETTLEMENT_CHANGED,
+    Refusal.LIMIT_EXCEEDED,
+    Refusal.RISK_DECLINED,
     Refusal.TOO_MANY_ATTEMPTS,
     Refusal.INSUFFICIENT_FUNDS,
 )
@@ -104,12 +138,19 @@ _PAYING: Final = (
 OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("POST", "/v1/payments"): Operation(
         tag=Tag.PAYMENTS,
-        summary="Pay or reserve the amount of one scanned code",
+        summary="Pay or reserve the amount of one order, by a scanned code or a card",
         text="An attempt that the cardholder's side forbids, by a genuine code, is stored as a declined payment: the"
-        " problem names it in `payment_id`, and the order number stays free.",
+        " problem names it in `payment_id`, and the order number stays free. `awaiting_user`: the money is held until"
+        " the cardholder has confirmed it with the password, or it voids itself at `resolve_by`; ask with `wait`. With"
+        " `dry_run=true` nothing is stored or used, a password that comes along is taken for right, and the answer is"
+        " what would be decided now.",
+        parameters=(
+            Parameter(name="dry_run", text="`true`: only say what would be decided.", schema={"type": "boolean"}),
+        ),
         request=PaymentRequest,
         status=201,
         response=PaymentView,
+        answers={200: ("With `dry_run=true`: what would be decided.", DryRunView)},
         refusals=_PAYING,
     ),
     ("GET", "/v1/payments"): Operation(
@@ -127,25 +168,45 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("POST", "/v1/payments/cancel"): Operation(
         tag=Tag.PAYMENTS,
         summary="Make sure that an order is not paid",
-        text="Voids or refunds what was paid. A payment that arrives later for this order is refused.",
+        text="Voids or refunds what was paid. A payment that arrives later for this order is refused. Bills of one"
+        " visit are given back newest first.",
         request=CancelRequest,
         response=CancelView,
-        refusals=MERCHANT,
+        refusals=(*MERCHANT, Refusal.NEWER_SETTLEMENT_EXISTS),
     ),
     ("GET", "/v1/payments/{id}"): Operation(
         tag=Tag.PAYMENTS,
         summary="One payment",
-        parameters=(PAYMENT_ID,),
+        text="With `wait`, answered as soon as it is final: when it holds nothing that somebody may still take, and"
+        " waits for nobody.",
+        parameters=(
+            PAYMENT_ID,
+            Parameter(
+                name="wait",
+                text="For how many seconds to wait at most until it is final.",
+                schema={"type": "integer", "minimum": 0, "maximum": 30},
+            ),
+        ),
         response=PaymentView,
         refusals=_OWN_PAYMENT,
     ),
+    **PAYING_OPERATIONS,
+    **BULK_OPERATIONS,
     ("POST", "/v1/payments/{id}/capture"): Operation(
         tag=Tag.PAYMENTS,
         summary="Take what is on hold, or some of it",
         parameters=(PAYMENT_ID,),
         request=CaptureRequest,
         response=PaymentView,
-        refusals=(*_OWN_PAYMENT, Refusal.PAYMENT_STATE_CONFLICT, Refusal.CAPTURE_EXCEEDS_AUTHORIZATION),
+        refusals=(
+            *_OWN_PAYMENT,
+            Refusal.AMOUNT_MISMATCH,
+            Refusal.BILL_INVALID,
+            Refusal.AMOUNT_NOT_BALANCED,
+            Refusal.PLAN_MISSING,
+            Refusal.PAYMENT_STATE_CONFLICT,
+            Refusal.CAPTURE_EXCEEDS_AUTHORIZATION,
+        ),
     ),
     ("POST", "/v1/payments/{id}/void"): Operation(
         tag=Tag.PAYMENTS,
@@ -154,11 +215,13 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         parameters=(PAYMENT_ID,),
         request=NothingRequest,
         response=PaymentView,
-        refusals=(*_OWN_PAYMENT, Refusal.PAYMENT_STATE_CONFLICT),
+        refusals=(*_OWN_PAYMENT, Refusal.PAYMENT_STATE_CONFLICT, Refusal.NEWER_SETTLEMENT_EXISTS),
     ),
     ("POST", "/v1/payments/{id}/refunds"): Operation(
         tag=Tag.PAYMENTS,
         summary="Give back some or all of what was captured",
+        text="Of a medical bill the cardholder's own part can be given back bit by bit; the insured part only with"
+        " everything that is left, since the bill has to be settled anew then, and newest first within a visit.",
         parameters=(PAYMENT_ID,),
         request=RefundRequest,
         status=201,
@@ -169,6 +232,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
             Refusal.PAYMENT_STATE_CONFLICT,
             Refusal.REFUND_EXCEEDS_PAYMENT,
             Refusal.REFUND_WINDOW_CLOSED,
+            Refusal.NEWER_SETTLEMENT_EXISTS,
         ),
     ),
     ("GET", "/v1/payments/{id}/refunds"): Operation(
@@ -230,11 +294,16 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     **CYCLE_OPERATIONS,
     **RECONCILIATION_OPERATIONS,
     **RETURN_OPERATIONS,
+    **CASE_OPERATIONS,
     **CORRECTION_OPERATIONS,
     **AGENCY_OPERATIONS,
+    **ORDER_OPERATIONS,
     **PARTICIPANT_OPERATIONS,
     **APPROVAL_OPERATIONS,
+    **REGION_OPERATIONS,
     **STATEMENT_OPERATIONS,
+    **WEBHOOK_OPERATIONS,
+    **RISK_OPERATIONS,
     ("GET", "/v1/keys"): Operation(tag=Tag.OPEN, summary="The engine's public keys", response=KEY_SET),
     ("GET", "/healthz"): Operation(tag=Tag.OPEN, summary="Whether the process answers", response=HEALTH),
     ("GET", "/readyz"): Operation(
@@ -284,6 +353,11 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
             CARD_ID,
             Parameter(name="extension", text="Kind of picture.", schema=text_schema("png", "svg"), place="path"),
             Parameter(name="as", text="Kind of code.", schema={**text_schema("qr", "code128"), "default": "qr"}),
+            Parameter(
+                name="signed",
+                text="`true`: a QR code that a gate can check without a network.",
+                schema={**text_schema("true", "false"), "default": "false"},
+            ),
         ),
         media_types=("image/png", "image/svg+xml"),
         refusals=(Refusal.NOT_FOUND,),

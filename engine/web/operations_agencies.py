@@ -44,9 +44,9 @@ AGENCY_OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("POST", "/v1/bills"): Operation(
         tag=Tag.AGENCIES,
         summary="Send a bill",
-        text="For agencies. It is paid once, in full and before its deadline, by a payment that gives its number;"
-        " the money is the agency's, not the merchant's. A bill of which all was given back is over: another one has to"
-        " be sent, under a number of its own.",
+        text="For agencies, each for what it is registered for. A bill is paid once, in full, before its deadline, by"
+        " a payment that gives its number; the money is the agency's, not the merchant's. A bill of which all was given"
+        " back is over: another one has to be sent, under a number of its own.",
         request=BillRequest,
         status=201,
         response=BillView,

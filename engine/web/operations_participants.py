@@ -216,6 +216,7 @@ APPROVAL_OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
             *_CHANGING,
             Refusal.PARTICIPANT_EXISTS,
             Refusal.PARTICIPANT_STATE_CONFLICT,
+            Refusal.RISK_RULE_CHANGED,
             Refusal.APPROVAL_EXPIRED,
             Refusal.APPROVAL_DECIDED,
             Refusal.APPROVAL_REQUIRED,

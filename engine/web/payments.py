@@ -19,10 +19,11 @@ from engine.core.ids import (
     region_of,
     shard_of,
 )
-from engine.core.payments import Payment
+from engine.core.payments import HELD, Payment
 from engine.core.refusals import Refusal
-from engine.core.scenarios import BY_NAME
-from engine.flows.authorize_payment import PaymentWish, authorize_command
+from engine.core.risk import RiskFacts
+from engine.flows.assess_risk import Happened
+from engine.flows.authorize_payment import bill_digest
 from engine.ledger.queue import Outcome
 from engine.store.return_reads import Returns
 from engine.web.body import Refused, read_body, refuse_field
@@ -36,6 +37,7 @@ from engine.web.boundary import (
     idempotency_key,
 )
 from engine.web.lists import date_of, no_parameters, page_of
+from engine.web.medical_bill import bill_in
 from engine.web.node import NODE, Node
 from engine.web.problems import prefers_chinese
 from engine.web.render import (
@@ -46,13 +48,13 @@ from engine.web.render import (
     problem_of_answer,
     refund_view,
 )
+from engine.web.waiting import wait_if_asked, wait_in
 from engine.web.wire import (
     STATUS_NAMES,
     CancelRequest,
     CaptureRequest,
     NothingRequest,
     PaymentList,
-    PaymentRequest,
     PaymentView,
     RefundList,
     RefundRequest,
@@ -68,55 +70,13 @@ def merchant_of(request: web.Request) -> CallerId:
     return caller_id(request)
 
 
-async def post_payment(request: web.Request) -> web.Response:
-    """`POST /v1/payments`."""
-    node = request.app[NODE]
-    merchant = merchant_of(request)
-    no_parameters(request)
-    wished = read_body(request[BODY], PaymentRequest)
-    scenario = BY_NAME[wished.scenario]
-    if wished.hold_s is not None and wished.hold_s > scenario.hold_s_max:
-        raise refuse_field("/hold_s", f"at most {scenario.hold_s_max} for {scenario.name}")
-    if wished.bill_no is not None and not wished.capture:
-        raise refuse_field("/capture", "a bill is paid at once")
-    key = idempotency_key(request)
-    now_s = node.clock.steady_s()
-    if node.wrong_codes.are_too_many(merchant, wished.terminal_id, now_s=now_s):
-        raise Refused(Refusal.TOO_MANY_ATTEMPTS)
-    wish = PaymentWish(
-        pay_code=wished.pay_code,
-        order_no=wished.order_no,
-        amount=wished.amount,
-        scenario=scenario,
-        terminal_id=wished.terminal_id,
-        capture=wished.capture,
-        hold_s=wished.hold_s,
-        description=wished.description,
-        bill_no=wished.bill_no,
-    )
-    command = authorize_command(
-        wish,
-        caller=merchant,
-        key=key,
-        trace_id=request[TRACE_ID],
-        device_master=node.keyring.device_master,
-        arrived_s=request[ARRIVED_S],
-        ids=node.ids,
-    )
-    outcome = await node.ledger.submit(command)
-    if outcome.answer.refusal == Refusal.PAY_CODE_WRONG.value and not outcome.is_replay:
-        # Known only now: a repeated request is no second guess, however old its code is by then, and a terminal that
-        # does not exist cannot guess.
-        node.wrong_codes.count(merchant, wished.terminal_id, now_s=now_s)
-    return respond(request, outcome, lambda answer: encode_json(payment_of_answer(answer)), status=201)
-
-
 async def post_capture(request: web.Request) -> web.Response:
     """`POST /v1/payments/{id}/capture`."""
     merchant = merchant_of(request)
     no_parameters(request)
     wished = read_body(request[BODY] or b"{}", CaptureRequest)
     key = idempotency_key(request)
+    bill = bill_in(wished.bill) if wished.bill is not None else None
     command = Capture(
         caller=merchant,
         key=key,
@@ -124,6 +84,8 @@ async def post_capture(request: web.Request) -> web.Response:
         payment=payment_in(request),
         amount=wished.amount,
         final=wished.final,
+        bill=bill,
+        bill_digest=bill_digest(bill) if bill is not None else None,
     )
     return await _submit_for_payment(request, command)
 
@@ -158,6 +120,10 @@ async def post_refund(request: web.Request) -> web.Response:
         reason=wished.reason,
     )
     outcome = await node.ledger.submit(command)
+    if outcome.answer.refund is not None and not outcome.is_replay and outcome.answer.payment is not None:
+        paid = outcome.answer.payment
+        facts = RiskFacts(merchant=paid.merchant, region=paid.region, terminal_id=paid.terminal_id)
+        node.risk.observe(Happened.REFUNDED, facts, now_s=request[ARRIVED_S])
     return respond(request, outcome, _refund_body, status=201)
 
 
@@ -181,14 +147,19 @@ async def post_cancel(request: web.Request) -> web.Response:
 
 
 async def get_payment(request: web.Request) -> web.Response:
-    """`GET /v1/payments/{id}`: read from the books, so it shows everything that was ever answered."""
+    """`GET /v1/payments/{id}`: read from the books, so it shows everything that was ever answered; with `wait`, as soon
+    as it is final.
+    """
     node = request.app[NODE]
     merchant = merchant_of(request)
-    no_parameters(request)
+    wait_s = wait_in(request)
     payment = await node.reads.payment(payment_in(request), MerchantId(merchant))
+    if payment is not None and wait_s and payment.state in HELD:
+        await wait_if_asked(request, payment.id, wait_s)
+        payment = await node.reads.payment(payment.id, MerchantId(merchant))
     if payment is None:
         raise Refused(Refusal.PAYMENT_NOT_FOUND)
-    (view,) = await _views(node, [payment])
+    (view,) = await payment_views(node, [payment])
     return json_response(encode_json(view))
 
 
@@ -208,7 +179,7 @@ async def get_payments(request: web.Request) -> web.Response:
         business_date=date_of(page.filters.get("business_date")),
         count=page.limit + 1,
     )
-    views = await _views(node, payments[: page.limit])
+    views = await payment_views(node, payments[: page.limit])
     cursor = views[-1].id if len(payments) > page.limit else None
     return json_response(encode_json(PaymentList(items=tuple(views), next_cursor=cursor)))
 
@@ -274,7 +245,8 @@ def _refund_body(answer: Answer) -> bytes:
     return encode_json(refund_view(answer.refund))
 
 
-async def _views(node: Node, payments: list[Payment]) -> list[PaymentView]:
+async def payment_views(node: Node, payments: list[Payment]) -> list[PaymentView]:
+    """Payments as they stand, with how far the banks are."""
     control = (await node.reads.business_now()).control
     published = [one.id for one in payments if one.cycle is not None and one.cycle <= control.published_cycle]
     returned = await Returns(node.pool).returned_payments(published) if published else set()

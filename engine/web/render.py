@@ -7,12 +7,12 @@ from typing import Final
 import msgspec
 from msgspec import UNSET
 
-from engine.core.answers import Answer, CancelOutcome, CardState, Clearing
+from engine.core.answers import ANSWER_VERSION, Answer, CancelOutcome, CardState, Clearing
 from engine.core.calendar import cycle_text
 from engine.core.ids import id_text
 from engine.core.money import CURRENCY
 from engine.core.payer import CardStatus
-from engine.core.payments import Payment, Refund, State, Tender, TenderKind
+from engine.core.payments import HELD, Claim, Payment, Refund, State, Tender, TenderKind
 from engine.core.refusals import Refusal
 from engine.core.scenarios import BY_NUMBER
 from engine.web.problems import PROBLEMS, FieldError, ProblemDocument, problem_document
@@ -27,11 +27,13 @@ from engine.web.wire import (
     RefundView,
     TenderView,
 )
+from engine.web.wire_medical import SplitView
 
 encode_json: Final = msgspec.json.Encoder().encode
 _merchant_text: Final = lru_cache(maxsize=16_384)(id_text)  # one merchant has many payments
 
 _CASHIER_TEXTS: Final = {
+    State.AWAITING_USER: CashierText("等待持卡人确认", "Waiting for the cardholder to confirm"),
     State.AUTHORIZED: CashierText("已预授权", "Authorized"),
     State.CAPTURED: CashierText("支付成功", "Paid"),
     State.PARTIALLY_REFUNDED: CashierText("已部分退款", "Partially refunded"),
@@ -42,11 +44,15 @@ _CASHIER_TEXTS: Final = {
 _CLEARING_NAMES: Final = {clearing: clearing.name.lower() for clearing in Clearing}
 _OUTCOME_NAMES: Final = {outcome: outcome.name.lower() for outcome in CancelOutcome}
 _CARD_NAMES: Final = {status: status.name.lower() for status in CardStatus}
-_NEVER_CAPTURED: Final = frozenset({State.AUTHORIZED, State.VOIDED, State.EXPIRED})
+_UNDER_REVIEW: Final = CashierText("交易审核中,请稍后查询结果", "Under review: fetch the payment later")
+_NEVER_CAPTURED: Final = frozenset({State.AWAITING_USER, State.AUTHORIZED, State.VOIDED, State.EXPIRED})
+_VERSION_WITH_RESOLVE_BY: Final = 3
 
 
-def payment_view(payment: Payment, *, clearing: Clearing, next_cutoff_at: datetime) -> PaymentView:
-    """A payment as the wire shows it.
+def payment_view(
+    payment: Payment, *, clearing: Clearing, next_cutoff_at: datetime, version: int = ANSWER_VERSION
+) -> PaymentView:
+    """A payment as the wire shows it, or as it did when answers were of *version*.
 
     The tenders are what is authorized until it is captured, and what is captured from then on, so that they sum to
     `amount` or to `captured_amount`.
@@ -75,6 +81,24 @@ def payment_view(payment: Payment, *, clearing: Clearing, next_cutoff_at: dateti
         description=payment.description,
         declined_code=Refusal(payment.refusal).slug if payment.refusal is not None else None,
         bill_no=payment.bill_no if payment.bill_no is not None else UNSET,
+        resolve_by=payment.expires_at
+        if version >= _VERSION_WITH_RESOLVE_BY and payment.state in HELD and payment.expires_at is not None
+        else UNSET,
+        medical=split_view(payment.claim) if payment.details is not None and payment.claim is not None else UNSET,
+    )
+
+
+def split_view(claim: Claim) -> SplitView:
+    """What the insurance made of a bill, as the wire shows it."""
+    return SplitView(
+        plan=claim.plan,
+        total=claim.total,
+        own_pay=claim.own_pay,
+        over_limit=claim.over_limit,
+        pre_self=claim.pre_self,
+        in_scope=claim.in_scope,
+        deductible=claim.deductible,
+        fund=claim.pool,
     )
 
 
@@ -107,7 +131,9 @@ def payment_of_answer(answer: Answer) -> PaymentView:
     """The payment that an answer shows."""
     assert answer.payment is not None
     assert answer.next_cutoff_at is not None
-    return payment_view(answer.payment, clearing=answer.clearing, next_cutoff_at=answer.next_cutoff_at)
+    return payment_view(
+        answer.payment, clearing=answer.clearing, next_cutoff_at=answer.next_cutoff_at, version=answer.version
+    )
 
 
 def cancel_view(answer: Answer, *, order_no: str) -> CancelView:
@@ -125,6 +151,8 @@ def problem_of_answer(answer: Answer, *, instance: str, in_chinese: bool) -> Pro
     assert answer.refusal is not None
     refusal = Refusal(answer.refusal)
     errors = (FieldError(f"/{answer.field}", PROBLEMS[refusal].en),) if answer.field is not None else ()
+    if answer.tries_left is not None:
+        errors = (FieldError("/password_block", _tries_text(answer.tries_left, in_chinese=in_chinese)),)
     return problem_document(
         refusal,
         instance=instance,
@@ -133,6 +161,12 @@ def problem_of_answer(answer: Answer, *, instance: str, in_chinese: bool) -> Pro
         payment_id=id_text(answer.payment.id) if answer.payment is not None else None,
         errors=errors,
     )
+
+
+def _tries_text(left: int, *, in_chinese: bool) -> str:
+    if in_chinese:
+        return f"密码错误,还可尝试{left}次" if left else "密码已锁定"
+    return f"not right; it may be tried {left} more times" if left else "locked"
 
 
 def _tender_views(payment: Payment) -> tuple[TenderView, ...]:
@@ -150,6 +184,7 @@ def _tender_view(tender: Tender, amount: int) -> TenderView:
 
 def _cashier_text(payment: Payment) -> CashierText:
     if payment.refusal is None:
-        return _CASHIER_TEXTS[payment.state]
+        awaiting = payment.awaiting if payment.state is State.AWAITING_USER else None
+        return _UNDER_REVIEW if awaiting is not None and awaiting.is_review else _CASHIER_TEXTS[payment.state]
     problem = PROBLEMS[Refusal(payment.refusal)]
     return CashierText(problem.zh, problem.en)

@@ -38,6 +38,7 @@ def participant_view(participant: Participant) -> ParticipantView:
         region=f"{participant.region:06d}",
         bank=participant.bank,
         scenarios=tuple(BY_NUMBER[number].name for number in participant.scenarios) if is_merchant else None,
+        level=participant.level,
         item=participant.item.name.lower() if participant.item is not None else None,
         role=participant.role.name.lower() if participant.role is not None else None,
         settlement_bank=participant.is_settlement_bank if participant.kind is ParticipantKind.BANK else None,

@@ -9,6 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 from engine.core.money import AMOUNT_FEN_MAX, AMOUNT_FEN_MIN
 from engine.core.payments import Mode, State, TenderKind
 from engine.core.scenarios import SCENARIOS
+from engine.web.wire_medical import MedicalBillRequest, SplitView
 
 Amount = Annotated[int, Meta(ge=AMOUNT_FEN_MIN, le=AMOUNT_FEN_MAX, description="fen")]
 OrderNo = Annotated[str, Meta(pattern=r"^[0-9A-Za-z_-]{1,64}\Z")]
@@ -17,6 +18,9 @@ TerminalId = Annotated[str, Meta(pattern=r"^[0-9A-Za-z_.:-]{1,32}\Z")]
 # Any text but control characters: a NUL cannot be stored, and a line break would end a line of a bank's file.
 Text = Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f]*\Z", max_length=200)]
 PayCodeText = Annotated[str, Meta(min_length=1, max_length=1024)]
+QuoteIdText = Annotated[str, Meta(pattern=r"^quo_[0-9a-hjkmnp-tv-z]{26}\Z")]
+CardNo = Annotated[str, Meta(pattern=r"^[0-9A-Z]{8,20}\Z")]
+PasswordBlockText = Annotated[str, Meta(min_length=1, max_length=2048, pattern=r"^[0-9A-Za-z_.-]+\Z")]
 HoldSeconds = Annotated[int, Meta(ge=1, le=30 * 86_400)]
 ScenarioName = Annotated[str, Meta(pattern=rf"^({'|'.join(scenario.name for scenario in SCENARIOS)})\Z")]
 
@@ -24,7 +28,7 @@ ScenarioName = Annotated[str, Meta(pattern=rf"^({'|'.join(scenario.name for scen
 class PaymentRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Pay or reserve the amount of one scanned code."""
 
-    pay_code: PayCodeText
+    pay_code: PayCodeText | None = None
     order_no: OrderNo
     amount: Amount
     scenario: ScenarioName
@@ -33,6 +37,11 @@ class PaymentRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     hold_s: HoldSeconds | None = None
     description: Text | None = None
     bill_no: BillNo | None = None
+    bill: MedicalBillRequest | None = None
+    quote_id: QuoteIdText | None = None
+    card_no: CardNo | None = None
+    password_block: PasswordBlockText | None = None
+    ride_no: OrderNo | None = None
 
 
 class CaptureRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -40,6 +49,20 @@ class CaptureRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     amount: Amount | None = None
     final: bool = True
+    bill: MedicalBillRequest | None = None
+
+
+class RaiseRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Put more on hold for a deposit, by another code of the same cardholder."""
+
+    pay_code: PayCodeText
+    amount: Amount
+
+
+class ConfirmationRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Agree to a payment that waits for its cardholder."""
+
+    password_block: PasswordBlockText
 
 
 class RefundRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -69,7 +92,7 @@ class ClockRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 class TenderView(msgspec.Struct, frozen=True, kw_only=True):
     """One part of a payment or refund. Units: fen."""
 
-    kind: Literal["pool_fund", "personal_account", "bank_card"]
+    kind: Literal["pool_fund", "personal_account", "family_account", "bank_card"]
     fund_pay_type: str | UnsetType = UNSET
     amount: int
 
@@ -85,12 +108,21 @@ class PaymentView(msgspec.Struct, frozen=True, kw_only=True):
     """A payment. Units: fen."""
 
     id: str
-    status: Literal["authorized", "captured", "partially_refunded", "refunded", "voided", "expired", "declined"]
+    status: Literal[
+        "awaiting_user",
+        "authorized",
+        "captured",
+        "partially_refunded",
+        "refunded",
+        "voided",
+        "expired",
+        "declined",
+    ]
     order_no: str
     amount: int
     currency: Literal["CNY"]
     scenario: str
-    mode: Literal["show_code"]
+    mode: Literal["show_code", "scan_order", "cashier", "card_read"]
     tenders: tuple[TenderView, ...]
     captured_amount: int
     refunded_amount: int
@@ -107,6 +139,8 @@ class PaymentView(msgspec.Struct, frozen=True, kw_only=True):
     description: str | None
     declined_code: str | None
     bill_no: str | UnsetType = UNSET
+    resolve_by: datetime | UnsetType = UNSET
+    medical: SplitView | UnsetType = UNSET
 
 
 class RefundView(msgspec.Struct, frozen=True, kw_only=True):

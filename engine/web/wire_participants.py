@@ -8,6 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from engine.codes.public_keys import KEY_CHARS_MAX, Jwk
 from engine.core.approvals import ApprovalKind, ApprovalMove, ApprovalOutcome, ApprovalState
+from engine.core.benefits import HOSPITAL_LEVELS
 from engine.core.participants import DELIVERY_PLACES_MAX, NAME_CHARS_MAX, TERMINALS_MAX
 from engine.flows.participant_keys import OVERLAP_S_MAX
 from engine.web.wire import ScenarioName, TerminalId
@@ -25,6 +26,7 @@ Delivery = Annotated[
 OverlapSeconds = Annotated[int, Meta(ge=0, le=OVERLAP_S_MAX)]
 Scenarios = Annotated[tuple[ScenarioName, ...], Meta(max_length=20)]
 Terminals = Annotated[tuple[TerminalId, ...], Meta(max_length=TERMINALS_MAX)]
+Level = Annotated[int, Meta(ge=HOSPITAL_LEVELS[0], le=HOSPITAL_LEVELS[-1])]
 KindName = Literal["merchant", "bank", "agency", "operator"]
 AlgorithmName = Literal["hmac-sha256", "ed25519", "ecdsa-p256-sha256"]
 ItemName = Literal["premium", "exam_fee", "training_fee", "benefit"]
@@ -49,6 +51,7 @@ class ParticipantRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     bank: BankNumber | None = None
     scenarios: Scenarios = ()
     terminals: Terminals = ()
+    level: Level = 0
     item: ItemName | None = None
     role: RoleName | None = None
     settlement_bank: bool = False
@@ -64,6 +67,7 @@ class ChangeRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     name_en: ParticipantName | None = None
     bank: BankNumber | None = None
     scenarios: Scenarios | None = None
+    level: Level | None = None
     item: ItemName | None = None
     role: RoleName | None = None
     delivery: Delivery | None = None
@@ -126,6 +130,7 @@ class ParticipantView(msgspec.Struct, frozen=True, kw_only=True):
     region: str
     bank: str | None
     scenarios: tuple[str, ...] | None
+    level: int | None
     item: str | None
     role: str | None
     settlement_bank: bool | None

@@ -14,7 +14,7 @@ from engine.core.money import CURRENCY
 from engine.core.payments import TenderKind
 from engine.web.wire import TENDER_NAMES, TenderView
 
-SourceName = Literal["pool_fund", "personal_account", "bank_card"]
+SourceName = Literal["pool_fund", "personal_account", "bank_card", "family_account"]
 ClearingName = Literal["uncleared", "batched", "published", "settled"]
 
 

@@ -41,7 +41,17 @@ async def test_a_child_ends_with_what_started_it(tmp_path: Path) -> None:
 async def test_the_whole_of_it(tmp_path: Path) -> None:
     said: list[str] = []
     result = await measure_http(tmp_path, rate=50, seconds=0.3, turns=1, say=said.append)
-    assert [line.id for line in result.figures] == ["P2", "P3", "P8", "P4.p50", "P4.p99", "P4.p99.9", "P9"]
+    assert [line.id for line in result.figures] == [
+        "P2",
+        "P2m",
+        "P3",
+        "P8",
+        "P4.p50",
+        "P4.p99",
+        "P4.p99.9",
+        "P12",
+        "P9",
+    ]
     assert {line.id for line in result.figures} <= GOALS.keys()
     assert result.failures == {}
     assert all(line.ratio > 0 for line in result.figures)

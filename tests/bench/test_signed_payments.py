@@ -9,6 +9,8 @@ import msgspec
 import pytest
 
 from engine.bench.signed_payments import (
+    AMOUNT_FEN_MAX,
+    LINES,
     PAYMENTS_PER_CARD_MAX,
     CardsUsedUp,
     Phone,
@@ -28,10 +30,14 @@ from engine.codes.http_signature import (
 )
 from engine.codes.keys import Keyring
 from engine.codes.pay_code import PayCode, judge_pay_code, parse_pay_code
+from engine.core.benefits import Split, split
 from engine.flows.clock import Clock, IdSource
 from engine.sandbox.city import sample_city
 from engine.sandbox.guide import SandboxGuide
 from engine.sandbox.load import CityLoader
+from engine.sandbox.plans import PLANS
+from engine.web.medical_bill import bill_in
+from engine.web.wire_medical import MedicalBillRequest
 
 MASTER = bytes(range(32))
 KEY = HmacKey(bytes(32))
@@ -130,6 +136,24 @@ async def test_cards_are_not_asked_for_more_than_they_have() -> None:
         await maker.make(10)
 
 
+async def test_bill_adds_up_and_the_account_may_pay_what_the_fund_does_not() -> None:
+    for request in await payments().make(30, has_bill=True):
+        body = parsed(request)[1]
+        bill = bill_in(msgspec.convert(body["bill"], MedicalBillRequest))
+        assert len(bill.lines) == LINES
+        assert sum(line.amount for line in bill.lines) == int(body["amount"])
+        found = split(PLANS[0], bill, hospital_level=3, person_type=11, deductible_used=180_000, fund_paid=0)
+        assert isinstance(found, Split)
+        assert found.account_eligible == found.person_part
+        assert found.fund_shares
+
+
+async def test_no_phones_holder_is_asked_for_the_password() -> None:
+    asked = {holder.index for holder in sample_city().cardholders(300) if holder.no_password_up_to_fen < AMOUNT_FEN_MAX}
+    assert asked
+    assert not asked & {phone.device_no % 10**8 for phone in phones_of(the_guide(), sample_city())}
+
+
 async def test_hot_means_half_to_the_first_merchant() -> None:
     keyids: Counter[str] = Counter()
     for request in await payments(tills=("hot", "b", "c")).make(24, is_hot=True):
@@ -163,5 +187,6 @@ def test_phones_are_of_cards_that_can_spend() -> None:
 
 def test_tills_are_of_merchants_that_may_take_payments() -> None:
     tills = tills_of(the_guide(), sample_city())
-    assert len(tills) == sum(not merchant.is_suspended for merchant in sample_city().merchants)
+    merchants = [merchant for merchant in sample_city().merchants if merchant.kind in ("hospital", "pharmacy")]
+    assert len(tills) == sum(not merchant.is_suspended for merchant in merchants)
     assert tills[0].credentials.keyid.startswith("hospital")

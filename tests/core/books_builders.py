@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from engine.core.accounts import pool_fund
+from engine.core.accounts import pool_fund, pooling_area
 from engine.core.books import Books, Control, Decision, Device, Merchant, Seen
 from engine.core.calendar import CycleNumber, cut_over_of, cycle_number
 from engine.core.commands import (
@@ -14,9 +14,11 @@ from engine.core.commands import (
     Authorize,
     CancelOrder,
     Capture,
+    Concern,
     Expire,
-    FundShare,
     OpenAccount,
+    PasswordProof,
+    PresentedCode,
     RefundPayment,
     Reinstate,
     ReportLoss,
@@ -28,6 +30,7 @@ from engine.core.payer import CardStatus, IssueLevel, Payer, TenderOrder
 from engine.core.payments import Payment
 from engine.core.refusals import Refusal
 from engine.core.scenarios import BY_NUMBER, OUTPATIENT, PHARMACY
+from tests.insured import EMPLOYEES, WORKING, bill_of, rules_of
 
 NOON: Final = datetime(2026, 11, 24, 4, 0, tzinfo=UTC)  # in Shanghai
 TODAY: Final = date(2026, 11, 24)
@@ -40,6 +43,7 @@ SHARD: Final = 7
 TERMINAL: Final = "T-01"
 DEVICE_NO: Final = 700_000_001
 STEP: Final = 59_849_784
+NO_LIMIT: Final = 10**12
 EVERY_SCENARIO: Final = tuple(BY_NUMBER)
 
 _numbers = itertools.count(1)
@@ -76,6 +80,13 @@ def a_payer(
         bank_allowance=allowance,
         tender_order=tender_order,
         credits_posted=personal,
+        limit_a_day=NO_LIMIT,
+        limit_unconfirmed=NO_LIMIT,
+        no_password_up_to=NO_LIMIT,
+        password_version=1,
+        insured_region=REGION,
+        insurance=EMPLOYEES,
+        person_type=WORKING,
     )
 
 
@@ -112,6 +123,7 @@ def some_books(
             devices={DEVICE_NO: Device(payer.id, is_revoked)},
             merchants={merchant.id: merchant for merchant in merchants},
             terminals={(merchant.id, TERMINAL) for merchant in merchants},
+            rules=rules_of(pooling_area(REGION)),
         )
     )
 
@@ -129,6 +141,9 @@ def later(
         orders=dict(books.seen.orders),
         codes_used=set(books.seen.codes_used),
         refund_numbers=set(books.seen.refund_numbers),
+        bills=dict(books.seen.bills),
+        unpaid_rides={key: set(orders) for key, orders in books.seen.unpaid_rides.items()},
+        visits={visit: list(settled) for visit, settled in books.seen.visits.items()},
     )
     return Books(seen)
 
@@ -155,13 +170,25 @@ def captured(books: Books, *, amount: int = 500, order_no: str | None = None, in
 
 
 def a_hold_of_600() -> tuple[Books, Payment]:
-    """600 fen on hold: 100 of the fund, 300 that empty the personal account, 200 of the bank card."""
+    """600 fen on hold: 400 that empty the personal account, 200 of the bank card."""
+    books = some_books(a_payer(personal=400, allowance=1_000))
+    return books, held(books, amount=600)
+
+
+def a_payment_of_600() -> tuple[Books, Payment]:
+    """600 fen captured: 400 that empty the personal account, 200 of the bank card."""
+    books = some_books(a_payer(personal=400, allowance=1_000))
+    return books, captured(books, amount=600)
+
+
+def a_held_bill_of_600() -> tuple[Books, Payment]:
+    """A medical bill of 600 fen on hold: 100 of the fund, 300 that empty the personal account, 200 of the bank card."""
     books = some_books(a_payer(personal=300, allowance=1_000))
     return books, held(books, amount=600, insured=100)
 
 
-def a_payment_of_600() -> tuple[Books, Payment]:
-    """600 fen captured: 100 of the fund, 300 that empty the personal account, 200 of the bank card."""
+def a_paid_bill_of_600() -> tuple[Books, Payment]:
+    """The same bill captured."""
     books = some_books(a_payer(personal=300, allowance=1_000))
     return books, captured(books, amount=600, insured=100)
 
@@ -198,6 +225,9 @@ def an_authorize(
     description: str | None = None,
     bill_no: str | None = None,
     insured: int = 0,
+    password: PasswordProof | None = None,
+    concern: Concern = Concern.NONE,
+    ticket: str | None = None,
 ) -> Authorize:
     """A payment by a new code for a new order; *insured* fen of it are the pooled fund's."""
     number = next(_numbers)
@@ -205,11 +235,15 @@ def an_authorize(
         caller=CallerId(merchant),
         key=key if key is not None else f"key-{number}",
         payment=PaymentId(an_id(IdKind.PAYMENT, number)),
-        code_digest=f"code-{number}",
-        code_refusal=code_refusal,
-        device_no=device_no,
-        code_step=step,
-        code_refresh=refresh if refresh is not None else number,
+        merchant=merchant,
+        code=PresentedCode(
+            digest=f"code-{number}",
+            refusal=code_refusal,
+            device_no=device_no,
+            step=step,
+            refresh=refresh if refresh is not None else number,
+            ticket=ticket,
+        ),
         order_no=order_no if order_no is not None else f"order-{number}",
         amount=amount,
         scenario=scenario,
@@ -218,7 +252,10 @@ def an_authorize(
         hold_s=hold_s,
         description=description,
         bill_no=bill_no,
-        fund_shares=(FundShare(FUND, 310100, insured),) if insured else (),
+        bill=bill_of(amount, insured=insured) if insured else None,
+        bill_digest=f"bill-{insured}" if insured else None,
+        password=password,
+        concern=concern,
     )
 
 
@@ -301,6 +338,9 @@ def snapshot_of(books: Books) -> tuple[object, ...]:
         dict(seen.payers),
         dict(seen.payments),
         dict(seen.orders),
+        dict(seen.bills),
+        {key: set(orders) for key, orders in seen.unpaid_rides.items()},
+        {visit: list(settled) for visit, settled in seen.visits.items()},
         set(seen.codes_used),
         set(seen.refund_numbers),
         list(books.postings),

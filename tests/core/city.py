@@ -6,23 +6,29 @@ from typing import Final
 import msgspec
 
 from engine.core.accounts import AccountId, pool_fund, pooling_area
+from engine.core.benefits import Plan
 from engine.core.books import Device, Merchant
-from engine.core.commands import FundShare
 from engine.core.ids import BankId, CardId, IdKind, MerchantId
 from engine.core.payer import CardStatus, IssueLevel, Payer, TenderOrder
+from engine.core.plan_book import PlanBook
+from engine.core.rules import Rules
 from engine.core.scenarios import OUTPATIENT, PHARMACY
-from tests.builders import World, an_id
+from tests.builders import NO_LIMIT, World, an_id
+from tests.insured import EMPLOYEES, WORKING, plan_of_area
 
 BANK_ALLOWANCE: Final = 1_000
 DEVICES_A_CITY: Final = 10
 FUND_PAY_TYPE: Final = 310100
+ANNUAL_CAP: Final = 120  # of what the fund pays for one person
+LIMIT_A_DAY: Final = 600  # from a bank card
+LIMIT_UNCONFIRMED: Final = 350
 
-# Who pays from what, and who may not pay at all.
+# Who pays from what, and who may not pay at all; and up to what amount without a password.
 CARDHOLDERS: Final = (
-    (TenderOrder.PERSONAL_ACCOUNT_FIRST, IssueLevel.PAYMENT),
-    (TenderOrder.BANK_CARD_ONLY, IssueLevel.PAYMENT),
-    (TenderOrder.PERSONAL_ACCOUNT_ONLY, IssueLevel.PAYMENT),
-    (TenderOrder.PERSONAL_ACCOUNT_FIRST, IssueLevel.QUERY),
+    (TenderOrder.PERSONAL_ACCOUNT_FIRST, IssueLevel.PAYMENT, NO_LIMIT),
+    (TenderOrder.BANK_CARD_ONLY, IssueLevel.PAYMENT, 300),
+    (TenderOrder.PERSONAL_ACCOUNT_ONLY, IssueLevel.PAYMENT, NO_LIMIT),
+    (TenderOrder.PERSONAL_ACCOUNT_FIRST, IssueLevel.QUERY, NO_LIMIT),
 )
 SCENARIOS_SERVED: Final = ((OUTPATIENT.number, PHARMACY.number), (PHARMACY.number,))
 
@@ -39,9 +45,15 @@ class City(msgspec.Struct, frozen=True, kw_only=True):
         """The city's pooled fund."""
         return pool_fund(pooling_area(self.region), FUND_PAY_TYPE)
 
-    def insured(self, amount: int) -> tuple[FundShare, ...]:
-        """What the pooled fund pays of a bill."""
-        return (FundShare(self.fund, FUND_PAY_TYPE, amount),) if amount else ()
+    @property
+    def plan(self) -> Plan:
+        """The city's benefit plan: the fund pays what is covered, up to its cap."""
+        return msgspec.structs.replace(plan_of_area(pooling_area(self.region)), annual_cap=ANNUAL_CAP)
+
+    @property
+    def rules(self) -> Rules:
+        """The rules as they are in this city."""
+        return Rules(version=1, plans=PlanBook([self.plan]))
 
     @property
     def merchants(self) -> dict[MerchantId, Merchant]:
@@ -84,7 +96,14 @@ def a_city(number: int) -> City:
                 bank_allowance=BANK_ALLOWANCE,
                 tender_order=order,
                 limit_day=date.min,
+                limit_a_day=LIMIT_A_DAY,
+                limit_unconfirmed=LIMIT_UNCONFIRMED,
+                no_password_up_to=no_password_up_to,
+                password_version=1,
+                insured_region=region,
+                insurance=EMPLOYEES,
+                person_type=WORKING,
             )
-            for n, (card, (order, level)) in enumerate(zip(cards, CARDHOLDERS, strict=True))
+            for n, (card, (order, level, no_password_up_to)) in enumerate(zip(cards, CARDHOLDERS, strict=True))
         ),
     )

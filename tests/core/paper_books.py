@@ -83,6 +83,7 @@ class PaperBooks:
             merchants=self.city.merchants,
             terminals=self.city.terminals,
             refund_numbers=set(self.refunds),
+            rules=self.city.rules,
         )
 
     def _decide_batch(self, commands: Sequence[AnyCommand]) -> list[tuple[AnyCommand, Outcome]]:

@@ -12,7 +12,10 @@ from engine.core.commands import (
     Authorize,
     CancelOrder,
     Capture,
+    Concern,
+    Confirm,
     OpenAccount,
+    PasswordProof,
     RefundPayment,
     Reinstate,
     ReportLoss,
@@ -23,7 +26,7 @@ from engine.core.payments import State
 from engine.core.refusals import Refusal
 from engine.core.scenarios import OUTPATIENT, PHARMACY
 from engine.ledger.queue import Outcome
-from tests.builders import an_id
+from tests.builders import RIGHT_PASSWORD, WRONG_PASSWORD, an_id
 from tests.core.city import City
 
 Drawn = TypeVar("Drawn")
@@ -47,7 +50,9 @@ class Clerk:
         command = step.command(self)
         self.asked.append(command)
         if isinstance(command, Authorize) and isinstance(step, Pay):
-            self._payments[command.payment] = (command, State.CAPTURED if command.capture else State.AUTHORIZED)
+            state = State.CAPTURED if command.capture else State.AUTHORIZED
+            state = state if command.concern is Concern.NONE else State.AWAITING_USER
+            self._payments[command.payment] = (command, state)
         return command
 
     def hear(self, command: AnyCommand, outcome: Outcome) -> None:
@@ -96,6 +101,8 @@ class Pay(msgspec.Struct, frozen=True, kw_only=True):
     code: int | None
     hold_s: int = 900
     wrong: str | None = None
+    password: bool | None = None  # right, wrong, none
+    concern: Concern = Concern.NONE
 
     def command(self, clerk: Clerk) -> AnyCommand:
         """Authorize."""
@@ -110,11 +117,31 @@ class Pay(msgspec.Struct, frozen=True, kw_only=True):
             terminal_id="T-99" if self.wrong == "terminal" else "T-01",
             scenario=OUTPATIENT.number if self.wrong == "scenario" else PHARMACY.number,
             code_refusal=Refusal.PAY_CODE_EXPIRED if self.wrong == "expired" else None,
+            insured=self.insured if self.insured <= self.amount else 0,
+            password=_proof(self.password),
+            concern=self.concern,
         )
         if self.wrong == "code":
-            made = msgspec.structs.replace(made, device_no=None, code_refusal=Refusal.PAY_CODE_WRONG)
-        insured = self.insured if self.insured <= self.amount else 0
-        return msgspec.structs.replace(made, fund_shares=clerk.city.insured(insured))
+            assert made.code is not None
+            code = msgspec.structs.replace(made.code, device_no=None, refusal=Refusal.PAY_CODE_WRONG)
+            made = msgspec.structs.replace(made, code=code)
+        return made
+
+
+class Agree(msgspec.Struct, frozen=True, kw_only=True):
+    """A payment that waits is confirmed: with a password at its terminal or in an app, or by an operator."""
+
+    which: Which
+    password: bool | None
+    in_an_app: bool
+
+    def command(self, clerk: Clerk) -> AnyCommand:
+        """Confirm."""
+        payment, merchant = self.which.of(clerk, State.AWAITING_USER)
+        is_elsewhere = self.in_an_app or self.password is None
+        return clerk.city.world.confirm(
+            payment, password=_proof(self.password), merchant=None if is_elsewhere else merchant
+        )
 
 
 class Take(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,7 +166,7 @@ class LetGo(msgspec.Struct, frozen=True, kw_only=True):
     def command(self, clerk: Clerk) -> AnyCommand:
         """Void or expire."""
         world = clerk.city.world
-        payment, merchant = self.which.of(clerk, State.AUTHORIZED)
+        payment, merchant = self.which.of(clerk, State.AUTHORIZED, State.AWAITING_USER)
         return world.expire(payment) if self.is_sweep else world.void(payment, merchant=merchant)
 
 
@@ -222,7 +249,13 @@ class CloseCycle(msgspec.Struct, frozen=True, kw_only=True):
     is_next_day: bool
 
 
-Step = Pay | Take | LetGo | GiveBack | Cancel | Card | BringIn | Again
+Step = Pay | Agree | Take | LetGo | GiveBack | Cancel | Card | BringIn | Again
+
+
+def _proof(is_right: bool | None) -> PasswordProof | None:
+    if is_right is None:
+        return None
+    return RIGHT_PASSWORD if is_right else WRONG_PASSWORD
 
 
 def _stamped_again(command: AnyCommand) -> AnyCommand:
@@ -246,7 +279,7 @@ def _changed(command: AnyCommand) -> AnyCommand:
             return msgspec.structs.replace(command, reason="another")
         case CancelOrder():
             return msgspec.structs.replace(command, order_no=command.order_no + "-")
-        case Void():
+        case Void() | Confirm():
             return msgspec.structs.replace(command, payment=NO_SUCH_PAYMENT)
         case ReportLoss() | Reinstate():
             return msgspec.structs.replace(command, card=CardId(NO_SUCH_PAYMENT))
@@ -278,6 +311,11 @@ _PAY: Final = st.builds(
     code=st.sampled_from([None, None, None, None, 0, 1]),
     hold_s=st.sampled_from([900, 3_600]),
     wrong=st.sampled_from([None] * 16 + ["terminal", "scenario", "code", "expired"]),
+    password=st.sampled_from([None] * 8 + [True, False]),
+    concern=st.sampled_from([Concern.NONE] * 8 + [Concern.CHALLENGE, Concern.CHALLENGE, Concern.REVIEW, Concern.DENY]),
+)
+_AGREE: Final = st.builds(
+    Agree, which=_WHICH, password=st.sampled_from([True, True, True, False, None]), in_an_app=st.booleans()
 )
 _TAKE: Final = st.builds(Take, which=_WHICH, amount=st.none() | _AMOUNTS, final=st.booleans())
 _LET_GO: Final = st.builds(LetGo, which=_WHICH, is_sweep=st.booleans())
@@ -294,10 +332,18 @@ def _one_of(*weighted: tuple[int, st.SearchStrategy[Drawn]]) -> st.SearchStrateg
 
 
 STEPS: Final[st.SearchStrategy[Step]] = _one_of(
-    (7, _PAY), (4, _TAKE), (2, _LET_GO), (4, _GIVE_BACK), (1, _CANCEL), (1, _CARD), (1, _BRING_IN), (2, _AGAIN)
+    (7, _PAY),
+    (3, _AGREE),
+    (4, _TAKE),
+    (2, _LET_GO),
+    (4, _GIVE_BACK),
+    (1, _CANCEL),
+    (1, _CARD),
+    (1, _BRING_IN),
+    (2, _AGAIN),
 )
 WAITS: Final[st.SearchStrategy[Wait]] = st.builds(
-    Wait, seconds=st.sampled_from([600, 900, 900, 3_600, 3_600, 86_400 * PHARMACY.refund_window_days])
+    Wait, seconds=st.sampled_from([100, 120, 600, 900, 900, 3_600, 3_600, 86_400 * PHARMACY.refund_window_days])
 )
 CLOSINGS: Final[st.SearchStrategy[CloseCycle]] = st.builds(CloseCycle, is_next_day=st.booleans())
 HAPPENINGS: Final[st.SearchStrategy[Step | Wait | CloseCycle]] = _one_of((10, STEPS), (1, WAITS), (1, CLOSINGS))

@@ -1,4 +1,4 @@
-"""Stored answers stay readable for ever: what was written once is read back, byte by byte.
+"""Stored answers stay readable for ever: what was written once is read back, and shown, byte by byte.
 
 A file of ``tests/golden/answers`` is named for what it holds and the version that wrote it. It is never changed after a
 release, for answers like it are stored; a new version of `Answer` gets new files beside the old ones.
@@ -13,9 +13,10 @@ import pytest
 from engine.core.accounts import bank_receivable, personal_account, pool_fund
 from engine.core.answers import ANSWER_VERSION, Answer, CancelOutcome, CardState, Clearing, Remembered
 from engine.core.calendar import CycleNumber
-from engine.core.ids import BankId, CardId, IdKind, MerchantId, PaymentId, RefundId, make_id
-from engine.core.payer import CardStatus, IssueLevel
-from engine.core.payments import Mode, Payment, Refund, State, Tender, TenderKind
+from engine.core.ids import BankId, CallerId, CardId, IdKind, MerchantId, PaymentId, RefundId, make_id
+from engine.core.payer import CardStatus, IssueLevel, LimitClass
+from engine.core.payments import Awaiting, Claim, Details, Mode, Payment, Refund, State, Tender, TenderKind
+from engine.web.render import encode_json, payment_of_answer
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "answers"
 BYTES_PER_LINE = 32
@@ -84,6 +85,27 @@ REFUND = Refund(
     cycle=CYCLE,
     created_at=AT,
 )
+BILLED = msgspec.structs.replace(
+    CAPTURED,
+    sequence=2,
+    limit=LimitClass.CONFIRMED,
+    details=Details(
+        claim=Claim("110100-310-2026", 2026, 79_971, 12_850, 2_001, 7_800, 57_320, 30_000, 16_236, "MDT-1"),
+        awaiting=Awaiting(True, 900, False),
+        quote=an_id(IdKind.EVENT),
+        pay_order=an_id(IdKind.ORDER),
+        channel=CallerId(an_id(IdKind.CHANNEL)),
+    ),
+    family=CardId(an_id(IdKind.CARD)[:-1] + b"x"),
+)
+WAITING = msgspec.structs.replace(
+    HELD, state=State.AWAITING_USER, mode=Mode.CARD_READ, details=Details(awaiting=Awaiting(False, 39_600, True))
+)
+RAISED = msgspec.structs.replace(HELD, sequence=3, details=Details(raised=10_000))
+TOO_LATE = msgspec.structs.replace(WAITING, state=State.VOIDED, refusal="confirmation_timeout", sequence=2)
+RIDDEN = msgspec.structs.replace(
+    CAPTURED, limit=LimitClass.OFFLINE, scenario=7, tenders=TENDERS[2:], details=Details(ticket="rt_1")
+)
 AUTHORIZE_FACTS = ("5f2b8c0d1e3a4756", "A-1001", 79_971, 1, "T-01", True, 900, "门诊费")
 
 REMEMBERED = {
@@ -135,7 +157,39 @@ REMEMBERED = {
         Answer(version=2, payment=REFUNDED, clearing=Clearing.PUBLISHED, next_cutoff_at=CUT_OVER, refund=REFUND),
     ),
     "booked.v2": Remembered((CAPTURED.id.hex(), 4, "019ab1c2>019ab1c3:100"), Answer(version=2, booked_in=CYCLE)),
+    # From the third version on a payment counts its events, tells how it came about, and may wait for its cardholder.
+    "captured.v3": Remembered(
+        AUTHORIZE_FACTS,
+        Answer(version=3, payment=CAPTURED, clearing=Clearing.UNCLEARED, next_cutoff_at=CUT_OVER),
+    ),
+    "billed.v3": Remembered(
+        (*AUTHORIZE_FACTS, None, "9f86d081884c7d65", CAPTURED.id.hex(), 2),
+        Answer(version=3, payment=BILLED, next_cutoff_at=CUT_OVER),
+    ),
+    "waiting.v3": Remembered(
+        (*AUTHORIZE_FACTS[:5], False, 39_600, None, None, None, None, 4),
+        Answer(version=3, payment=WAITING, next_cutoff_at=CUT_OVER),
+    ),
+    "raised.v3": Remembered(
+        (CAPTURED.id.hex(), "5f2b8c0d1e3a4756", 10_000), Answer(version=3, payment=RAISED, next_cutoff_at=CUT_OVER)
+    ),
+    "too_late.v3": Remembered((CAPTURED.id.hex(),), Answer(version=3, payment=TOO_LATE, next_cutoff_at=CUT_OVER)),
+    "ridden.v3": Remembered(AUTHORIZE_FACTS, Answer(version=3, payment=RIDDEN, next_cutoff_at=CUT_OVER)),
+    "refused.v3": Remembered(
+        (CAPTURED.id.hex(),),
+        Answer(
+            version=3,
+            refusal="password_incorrect",
+            field="password_block",
+            trace_id="4bf92f3577b34da6a3ce929d0e0e4736",
+            tries_left=4,
+        ),
+    ),
 }
+
+
+RENDERED = GOLDEN.parent / "rendered"
+SHOWN = [name for name, remembered in REMEMBERED.items() if remembered.answer.payment is not None]
 
 
 def as_hex(body: bytes) -> str:
@@ -155,6 +209,12 @@ def test_stored_answer_is_read_back(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in REMEMBERED if name.endswith(f".v{ANSWER_VERSION}")])
 def test_answer_is_stored_as_this_version_always_did(name: str) -> None:
     assert as_hex(msgspec.msgpack.encode(REMEMBERED[name])) == stored(name)
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_stored_answer_is_rendered_as_it_was_at_first(name: str) -> None:
+    read = msgspec.msgpack.decode(bytes.fromhex(stored(name)), type=Remembered)
+    assert encode_json(payment_of_answer(read.answer)) == (RENDERED / f"{name}.json").read_bytes()
 
 
 def test_every_stored_answer_has_its_meaning() -> None:

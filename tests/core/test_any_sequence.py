@@ -2,16 +2,19 @@
 
 from collections.abc import Iterator, Sequence
 
+import msgspec
 from hypothesis import given, settings
 
-from engine.core.accounts import personal_account
+from engine.core.accounts import bank_receivable, personal_account
 from engine.core.answers import EventKind
 from engine.core.books import Books
 from engine.core.decide import decide
-from engine.core.payments import TERMINAL, Payment, State
+from engine.core.payer import LimitClass
+from engine.core.payments import HELD, TERMINAL, Payment, State
 from engine.core.postings import Totals, fold, is_kept_on_payer
+from engine.core.refusals import Refusal
 from tests.core.books_builders import snapshot_of
-from tests.core.city import a_city
+from tests.core.city import ANNUAL_CAP, LIMIT_A_DAY, LIMIT_UNCONFIRMED, a_city
 from tests.core.paper_books import PaperBooks, added
 from tests.core.steps import STEPS, BringIn, Clerk, CloseCycle, Step, Wait, days
 
@@ -86,7 +89,7 @@ def test_allowance_of_a_day_is_not_passed_by_what_was_taken_or_reserved_on_it(da
         spent: dict[object, int] = {}
         for payment in books.payments.values():
             if payment.payer == payer.id:
-                is_held = payment.state is State.AUTHORIZED
+                is_held = payment.state in HELD
                 banked = [tender for tender in payment.tenders if not is_kept_on_payer(tender.source)]
                 banked = [tender for tender in banked if tender.source != books.city.fund]
                 amount = sum(tender.amount if is_held else tender.captured for tender in banked)
@@ -97,13 +100,60 @@ def test_allowance_of_a_day_is_not_passed_by_what_was_taken_or_reserved_on_it(da
 
 @PROPERTY
 @given(day=days())
+def test_limits_are_never_passed_and_count_what_was_taken_or_reserved(day: Day) -> None:
+    city = a_city(0)
+    for books in happening(day, PaperBooks(city), Clerk(city)):
+        for payer in books.payers.values():
+            assert 0 <= payer.spent <= LIMIT_A_DAY
+            assert 0 <= payer.spent_unconfirmed <= min(payer.spent, LIMIT_UNCONFIRMED)
+    for payer in books.payers.values():
+        assert payer.spent_unconfirmed == sum(
+            tender.amount if payment.state in HELD else tender.captured
+            for payment in books.payments.values()
+            for tender in payment.tenders
+            if (payment.payer, payment.limit_day, payment.limit) == (payer.id, payer.limit_day, LimitClass.UNCONFIRMED)
+            and tender.source == bank_receivable(payer.bank)
+        )
+
+
+@PROPERTY
+@given(day=days())
+def test_year_counts_the_bills_that_stand_and_the_fund_keeps_its_cap(day: Day) -> None:
+    city = a_city(0)
+    for books in happening(day, PaperBooks(city), Clerk(city)):
+        for payer in books.payers.values():
+            standing = [
+                payment.claim.pool
+                for payment in books.payments.values()
+                if payment.payer == payer.id and payment.claim is not None and payment.state not in TERMINAL
+            ]
+            assert payer.fund_paid == sum(standing) <= ANNUAL_CAP
+
+
+@PROPERTY
+@given(day=days())
+def test_events_about_a_payment_are_numbered_without_gaps(day: Day) -> None:
+    city = a_city(0)
+    numbers: dict[bytes, list[int]] = {}
+    for books in happening(day, PaperBooks(city), Clerk(city)):
+        for payment in books.payments.values():
+            seen = numbers.setdefault(payment.id, [])
+            if payment.sequence not in seen:
+                seen.append(payment.sequence)
+    assert all(seen == list(range(1, len(seen) + 1)) for seen in numbers.values())
+
+
+@PROPERTY
+@given(day=days())
 def test_payments_stay_within_what_was_authorized(day: Day) -> None:
     for payment in books_after(day).payments.values():
         assert 0 <= payment.refunded_amount <= payment.captured_amount <= payment.amount
         for tender in payment.tenders:
             assert 0 <= tender.refunded <= tender.captured <= tender.amount
         assert sum(tender.amount for tender in payment.tenders) in (0, payment.amount)
-        assert (payment.state is State.DECLINED) == (payment.refusal is not None)
+        is_too_late = payment.refusal == Refusal.CONFIRMATION_TIMEOUT.value
+        assert (payment.state is State.DECLINED) == (payment.refusal is not None and not is_too_late)
+        assert not is_too_late or payment.state is State.VOIDED
 
 
 @PROPERTY
@@ -117,7 +167,7 @@ def test_payment_is_in_a_cycle_from_its_first_capture_on(day: Day) -> None:
 @given(day=days())
 def test_every_hold_belongs_to_an_open_authorization(day: Day) -> None:
     books = books_after(day)
-    authorized = [payment for payment in books.payments.values() if payment.state is State.AUTHORIZED]
+    authorized = [payment for payment in books.payments.values() if payment.state in HELD]
     assert books.holds == {(payment.expires_at, payment.id) for payment in authorized}
     assert sum(payer.debits_pending for payer in books.payers.values()) == sum(
         tender.amount - tender.captured
@@ -185,6 +235,9 @@ def test_command_that_is_refused_changes_nothing(day: Day, last: Step) -> None:
     command = clerk.make(last)
     decision = decide(batch, command)
     batch.apply(0, command, decision)
+    if decision.payer is not None and decision.answer.refusal == Refusal.PASSWORD_INCORRECT.value:
+        one_try_less = decision.payer.password_tries - 1
+        batch.seen.payers[decision.payer.id] = msgspec.structs.replace(decision.payer, password_tries=one_try_less)
     match decision.kind:
         case EventKind.REFUSED:
             assert snapshot_of(batch) == untouched

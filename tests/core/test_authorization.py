@@ -276,9 +276,13 @@ def test_share_of_a_fund_does_not_make_up_for_missing_money() -> None:
     assert refusal_of(carry_out(books, an_authorize(amount=500, insured=400))) is Refusal.INSUFFICIENT_FUNDS
 
 
-def test_fund_that_pays_more_than_the_bill_is_a_bug() -> None:
-    with pytest.raises(AssertionError, match="no more than the bill"):
-        carry_out(some_books(), an_authorize(amount=500, insured=501))
+def test_amount_is_what_the_bill_comes_to() -> None:
+    books = some_books()
+    before = snapshot_of(books)
+    command = msgspec.structs.replace(an_authorize(amount=500, insured=400), amount=501)
+    decision = carry_out(books, command)
+    assert outcome_of(decision) == ("amount_not_balanced", "amount")
+    assert (decision.payment, snapshot_of(books)) == (None, before)
 
 
 @pytest.mark.parametrize(("capture", "phase"), [(True, Phase.POST), (False, Phase.HOLD)])
@@ -353,7 +357,7 @@ def test_declined_attempt_is_stored_and_takes_nothing() -> None:
     assert (payment.state, payment.refusal, payment.tenders) == (State.DECLINED, "insufficient_funds", ())
     assert (payment.payer, payment.amount, payment.order_no) == (CARD, 500, "A")
     assert (payment.cycle, payment.expires_at, payment.captured_at) == (None, None, None)
-    assert (decision.kind, decision.postings, decision.code_use, decision.order) == (EventKind.DECLINED, (), None, None)
+    assert (decision.kind, decision.postings, decision.code_use, decision.orders) == (EventKind.DECLINED, (), None, ())
     assert payer_in(books) == before
 
 

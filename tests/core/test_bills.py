@@ -6,8 +6,10 @@ import msgspec
 import pytest
 
 from engine.core.accounts import agency_payable, merchant_payable
+from engine.core.authorization import CONFIRM_WITHIN_S
 from engine.core.bills import Bill, BillState, BillStatus, bill_after, judge_bill, may_pay, status_of
 from engine.core.books import Books
+from engine.core.commands import AnyCommand, Concern
 from engine.core.ids import AgencyId, CardId, IdKind, PaymentId
 from engine.core.payments import State
 from engine.core.refusals import Refusal
@@ -22,14 +24,18 @@ from tests.core.books_builders import (
     a_cancel,
     a_payer,
     a_refund,
+    a_void,
     an_authorize,
+    an_expire,
     an_id,
     captured,
     carry_out,
+    later,
     outcome_of,
     refusal_of,
     some_books,
 )
+from tests.core.ways import a_confirm
 
 AGENCY = AgencyId(an_id(IdKind.AGENCY, 1))
 DEADLINE = NOON + timedelta(hours=1)
@@ -185,6 +191,37 @@ def test_status_follows_from_time_and_settlement(
 def test_bill_is_paid_at_once_or_not_at_all() -> None:
     with pytest.raises(AssertionError, match="at once"):
         carry_out(books_with(), an_authorize(bill_no="B-1", capture=False))
+
+
+@pytest.mark.parametrize("how", ["voided", "cancelled", "lapsed"])
+def test_bill_is_nobody_elses_while_its_payment_waits_and_to_be_paid_again_if_that_came_to_nothing(how: str) -> None:
+    books = books_with(changed(deadline=NOON + timedelta(days=1)))
+    waits = carry_out(books, an_authorize(bill_no="B-1", order_no="A", concern=Concern.CHALLENGE)).payment
+    assert waits is not None
+    assert waits.state is State.AWAITING_USER
+    assert outcome_of(carry_out(books, an_authorize(bill_no="B-1"))) == (Refusal.BILL_ALREADY_PAID.value, "bill_no")
+    if how == "lapsed":
+        books = later(books, timedelta(seconds=CONFIRM_WITHIN_S))
+    commands: dict[str, AnyCommand] = {
+        "voided": a_void(waits.id),
+        "cancelled": a_cancel("A"),
+        "lapsed": an_expire(waits.id),
+    }
+    ended = carry_out(books, commands[how])
+    assert refusal_of(ended) is None
+    assert {posting.credit for posting in ended.postings} == {agency_payable(AGENCY)}
+    assert (books.seen.bills["B-1"].state, books.seen.bills["B-1"].payment) == (BillState.BILLED, None)
+    assert refusal_of(carry_out(books, an_authorize(bill_no="B-1"))) is None
+
+
+def test_bill_whose_payment_is_confirmed_is_paid_for_the_agency() -> None:
+    books = books_with()
+    waits = carry_out(books, an_authorize(bill_no="B-1", concern=Concern.CHALLENGE)).payment
+    assert waits is not None
+    decision = carry_out(books, a_confirm(waits.id))
+    assert {posting.credit for posting in decision.postings} == {agency_payable(AGENCY)}
+    assert books.seen.bills["B-1"].state is BillState.PAID
+    assert books.bills_changed == {"B-1": BillState.BILLED}
 
 
 def test_payment_id_is_that_of_the_payment() -> None:

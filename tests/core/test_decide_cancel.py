@@ -18,7 +18,9 @@ from tests.core.books_builders import (
     TODAY,
     a_cancel,
     a_capture,
+    a_held_bill_of_600,
     a_hold_of_600,
+    a_paid_bill_of_600,
     a_payer,
     a_payment_of_600,
     a_refund,
@@ -59,13 +61,13 @@ def an_order(fate: str) -> tuple[Books, Payment]:
 @pytest.mark.parametrize(
     ("fate", "outcome", "kind", "state", "of_each_tender"),
     [
-        ("held", CancelOutcome.VOIDED, EventKind.VOIDED, State.VOIDED, [0, 0, 0]),
-        ("part captured", CancelOutcome.REFUNDED, EventKind.REFUNDED, State.REFUNDED, [100, 250, 0]),
-        ("captured", CancelOutcome.REFUNDED, EventKind.REFUNDED, State.REFUNDED, [100, 300, 200]),
-        ("part refunded", CancelOutcome.REFUNDED, EventKind.REFUNDED, State.REFUNDED, [100, 300, 200]),
-        ("refunded", CancelOutcome.NOTHING_TO_CANCEL, EventKind.ORDER_CANCELLED, State.REFUNDED, [100, 300, 200]),
-        ("voided", CancelOutcome.NOTHING_TO_CANCEL, EventKind.ORDER_CANCELLED, State.VOIDED, [0, 0, 0]),
-        ("expired", CancelOutcome.NOTHING_TO_CANCEL, EventKind.ORDER_CANCELLED, State.EXPIRED, [0, 0, 0]),
+        ("held", CancelOutcome.VOIDED, EventKind.VOIDED, State.VOIDED, [0, 0]),
+        ("part captured", CancelOutcome.REFUNDED, EventKind.REFUNDED, State.REFUNDED, [350, 0]),
+        ("captured", CancelOutcome.REFUNDED, EventKind.REFUNDED, State.REFUNDED, [400, 200]),
+        ("part refunded", CancelOutcome.REFUNDED, EventKind.REFUNDED, State.REFUNDED, [400, 200]),
+        ("refunded", CancelOutcome.NOTHING_TO_CANCEL, EventKind.ORDER_CANCELLED, State.REFUNDED, [400, 200]),
+        ("voided", CancelOutcome.NOTHING_TO_CANCEL, EventKind.ORDER_CANCELLED, State.VOIDED, [0, 0]),
+        ("expired", CancelOutcome.NOTHING_TO_CANCEL, EventKind.ORDER_CANCELLED, State.EXPIRED, [0, 0]),
     ],
 )
 def test_order_is_not_paid_afterwards(
@@ -77,7 +79,7 @@ def test_order_is_not_paid_afterwards(
     assert (decision.answer.cancelled, decision.kind) == (outcome, kind)
     assert (payment.state, refunded_of(payment)) == (state, of_each_tender)
     assert decision.answer.payment == payment
-    assert payer_in(books).personal_account_available == 300
+    assert payer_in(books).personal_account_available == 400
     assert payer_in(books).debits_pending == 0
 
 
@@ -114,8 +116,8 @@ def test_part_captured_hold_is_released_and_given_back_in_one() -> None:
     books, payment = an_order("part captured")
     decision = carry_out(books, a_cancel(payment.order_no))
     moved = [(posting.phase, posting.amount) for posting in decision.postings]
-    assert moved == [(Phase.RELEASE, 50), (Phase.RELEASE, 200), (Phase.POST, 100), (Phase.POST, 250)]
-    assert captured_of(books.seen.payments[payment.id]) == [100, 250, 0]
+    assert moved == [(Phase.RELEASE, 50), (Phase.RELEASE, 200), (Phase.POST, 350)]
+    assert captured_of(books.seen.payments[payment.id]) == [350, 0]
     assert payer_in(books).spent_on(TODAY) == 0
 
 
@@ -138,7 +140,7 @@ def test_tombstone_is_set_once() -> None:
     books = some_books()
     carry_out(books, a_cancel("A"))
     decision = carry_out(later(books), a_cancel("A"))
-    assert (decision.answer.cancelled, decision.order) == (CancelOutcome.NOTHING_TO_CANCEL, None)
+    assert (decision.answer.cancelled, decision.orders) == (CancelOutcome.NOTHING_TO_CANCEL, ())
 
 
 def test_declined_attempt_does_not_stand_in_the_way_of_a_tombstone() -> None:
@@ -171,3 +173,14 @@ def test_hold_whose_time_is_over_is_let_go_of_as_well() -> None:
     books = later(books, LAPSED)
     carry_out(books, a_cancel("A"))
     assert payer_in(books).personal_account_available == 300
+
+
+@pytest.mark.parametrize("fate", ["held", "paid", "part refunded"])
+def test_bill_that_is_cancelled_gives_back_what_it_used_of_the_year(fate: str) -> None:
+    books, payment = a_held_bill_of_600() if fate == "held" else a_paid_bill_of_600()
+    assert payer_in(books).fund_paid == 100
+    if fate == "part refunded":
+        carry_out(books, a_refund(payment.id, amount=250))
+    carry_out(books, a_cancel(payment.order_no))
+    assert refunded_of(books.seen.payments[payment.id]) == ([0, 0, 0] if fate == "held" else [100, 300, 200])
+    assert (payer_in(books).fund_paid, payer_in(books).personal_account_available) == (0, 300)

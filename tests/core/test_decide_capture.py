@@ -13,7 +13,6 @@ from engine.core.refusals import Refusal
 from tests.core.books_builders import (
     BANK,
     CARD,
-    FUND,
     LAPSED,
     MERCHANT,
     MOMENT,
@@ -24,6 +23,7 @@ from tests.core.books_builders import (
     UNKNOWN_PAYMENT,
     a_capture,
     a_control,
+    a_held_bill_of_600,
     a_hold_of_600,
     a_loss_report,
     a_void,
@@ -43,17 +43,16 @@ PERSONAL = personal_account(CARD)
 
 # fmt: off
 CAPTURES = [
-    # amount, final, of each tender,  state,           held, pending, posted, spent
-    (None,    True,  [100, 300, 200], State.CAPTURED,     0,       0,    300,   200),
-    (600,     True,  [100, 300, 200], State.CAPTURED,     0,       0,    300,   200),
-    (599,     True,  [100, 300, 199], State.CAPTURED,     0,       0,    300,   199),
-    (350,     True,  [100, 250,   0], State.CAPTURED,     0,       0,    250,     0),
-    (100,     True,  [100,   0,   0], State.CAPTURED,     0,       0,      0,     0),
-    (1,       True,  [  1,   0,   0], State.CAPTURED,     0,       0,      0,     0),
-    (None,    False, [100, 300, 200], State.AUTHORIZED,   0,       0,    300,   200),
-    (350,     False, [100, 250,   0], State.AUTHORIZED, 250,      50,    250,   200),
-    (450,     False, [100, 300,  50], State.AUTHORIZED, 150,       0,    300,   200),
-    (1,       False, [  1,   0,   0], State.AUTHORIZED, 599,     300,      0,   200),
+    # amount, final, of each tender, state,           held, pending, posted, spent
+    (None,    True,  [400, 200], State.CAPTURED,     0,       0,    400,   200),
+    (600,     True,  [400, 200], State.CAPTURED,     0,       0,    400,   200),
+    (599,     True,  [400, 199], State.CAPTURED,     0,       0,    400,   199),
+    (350,     True,  [350,   0], State.CAPTURED,     0,       0,    350,     0),
+    (1,       True,  [  1,   0], State.CAPTURED,     0,       0,      1,     0),
+    (None,    False, [400, 200], State.AUTHORIZED,   0,       0,    400,   200),
+    (350,     False, [350,   0], State.AUTHORIZED, 250,      50,    350,   200),
+    (450,     False, [400,  50], State.AUTHORIZED, 150,       0,    400,   200),
+    (1,       False, [  1,   0], State.AUTHORIZED, 599,     399,      1,   200),
 ]
 # fmt: on
 
@@ -77,21 +76,17 @@ def test_capture_takes_the_tenders_in_order_and_releases_the_rest_when_final(
             350,
             True,
             [
-                (Phase.RELEASE, FUND, 100),
-                (Phase.RELEASE, PERSONAL, 300),
+                (Phase.RELEASE, PERSONAL, 400),
                 (Phase.RELEASE, BANKED, 200),
-                (Phase.POST, FUND, 100),
-                (Phase.POST, PERSONAL, 250),
+                (Phase.POST, PERSONAL, 350),
             ],
         ),
         (
             350,
             False,
             [
-                (Phase.RELEASE, FUND, 100),
-                (Phase.RELEASE, PERSONAL, 250),
-                (Phase.POST, FUND, 100),
-                (Phase.POST, PERSONAL, 250),
+                (Phase.RELEASE, PERSONAL, 350),
+                (Phase.POST, PERSONAL, 350),
             ],
         ),
     ],
@@ -112,7 +107,7 @@ def test_hold_is_captured_in_several_parts() -> None:
         payment = carry_out(books, a_capture(hold.id, amount=amount, final=final)).payment
         assert payment is not None
         shares.append(captured_of(payment))
-    assert shares == [[50, 0, 0], [100, 250, 0], [100, 300, 200]]
+    assert shares == [[50, 0], [350, 0], [400, 200]]
     assert books.seen.payments[hold.id].state is State.CAPTURED
 
 
@@ -121,8 +116,8 @@ def test_last_of_several_captures_releases_what_is_left() -> None:
     carry_out(books, a_capture(hold.id, amount=350, final=False))
     carry_out(books, a_capture(hold.id, amount=100, final=True))
     payer = payer_in(books)
-    assert captured_of(books.seen.payments[hold.id]) == [100, 300, 50]
-    assert (payer.debits_pending, payer.debits_posted, payer.spent) == (0, 300, 50)
+    assert captured_of(books.seen.payments[hold.id]) == [400, 50]
+    assert (payer.debits_pending, payer.debits_posted, payer.spent) == (0, 400, 50)
 
 
 def test_what_is_released_can_be_spent_again() -> None:
@@ -236,3 +231,29 @@ def test_capture_on_the_next_day_leaves_that_days_allowance_alone() -> None:
     carry_out(books, a_capture(hold.id, amount=450))
     payer = payer_in(books)
     assert (payer.limit_day, payer.spent_on(TOMORROW)) == (TOMORROW, 70)
+
+
+@pytest.mark.parametrize("amount", [None, 600])
+def test_bill_is_captured_as_a_whole(amount: int | None) -> None:
+    books, hold = a_held_bill_of_600()
+    payment = carry_out(books, a_capture(hold.id, amount=amount)).payment
+    payer = payer_in(books)
+    assert payment is not None
+    assert (captured_of(payment), payment.state) == ([100, 300, 200], State.CAPTURED)
+    assert (payer.debits_pending, payer.debits_posted, payer.spent, payer.fund_paid) == (0, 300, 200, 100)
+
+
+@pytest.mark.parametrize(
+    ("amount", "outcome"),
+    [
+        (599, ("amount_mismatch", "amount")),
+        (100, ("amount_mismatch", "amount")),
+        (601, ("capture_exceeds_authorization", "amount")),
+    ],
+)
+@pytest.mark.parametrize("final", [True, False], ids=["final", "part"])
+def test_bill_is_not_captured_in_parts(amount: int, outcome: tuple[str, str], final: bool) -> None:
+    books, hold = a_held_bill_of_600()
+    untouched = snapshot_of(books)
+    assert outcome_of(carry_out(books, a_capture(hold.id, amount=amount, final=final))) == outcome
+    assert snapshot_of(books) == untouched

@@ -27,6 +27,7 @@ from tests.core.books_builders import (
     a_control,
     a_hold_of_600,
     a_loss_report,
+    a_paid_bill_of_600,
     a_payment_of_600,
     a_refund,
     an_authorize,
@@ -40,6 +41,7 @@ from tests.core.books_builders import (
     snapshot_of,
     some_books,
 )
+from tests.core.ways import RIGHT
 
 WINDOW = timedelta(days=PHARMACY.refund_window_days)
 
@@ -47,15 +49,14 @@ WINDOW = timedelta(days=PHARMACY.refund_window_days)
 @pytest.mark.parametrize(
     ("amount", "of_each_tender", "state", "personal_back"),
     [
-        (1, [0, 0, 1], State.PARTIALLY_REFUNDED, 0),
-        (200, [0, 0, 200], State.PARTIALLY_REFUNDED, 0),
-        (201, [0, 1, 200], State.PARTIALLY_REFUNDED, 1),
-        (500, [0, 300, 200], State.PARTIALLY_REFUNDED, 300),
-        (501, [1, 300, 200], State.PARTIALLY_REFUNDED, 300),
-        (600, [100, 300, 200], State.REFUNDED, 300),
+        (1, [0, 1], State.PARTIALLY_REFUNDED, 0),
+        (200, [0, 200], State.PARTIALLY_REFUNDED, 0),
+        (201, [1, 200], State.PARTIALLY_REFUNDED, 1),
+        (599, [399, 200], State.PARTIALLY_REFUNDED, 399),
+        (600, [400, 200], State.REFUNDED, 400),
     ],
 )
-def test_bank_card_gets_its_money_back_before_the_personal_account_and_the_fund(
+def test_bank_card_gets_its_money_back_before_the_personal_account(
     amount: int, of_each_tender: list[int], state: State, personal_back: int
 ) -> None:
     books, paid = a_payment_of_600()
@@ -72,10 +73,10 @@ def test_refunds_go_on_up_to_the_total() -> None:
         carry_out(books, a_refund(paid.id, amount=amount))
         states.append((books.seen.payments[paid.id].state, refunded_of(books.seen.payments[paid.id])))
     assert states == [
-        (State.PARTIALLY_REFUNDED, [0, 0, 150]),
-        (State.PARTIALLY_REFUNDED, [0, 50, 200]),
-        (State.PARTIALLY_REFUNDED, [99, 300, 200]),
-        (State.REFUNDED, [100, 300, 200]),
+        (State.PARTIALLY_REFUNDED, [0, 150]),
+        (State.PARTIALLY_REFUNDED, [50, 200]),
+        (State.PARTIALLY_REFUNDED, [399, 200]),
+        (State.REFUNDED, [400, 200]),
     ]
     assert refusal_of(carry_out(books, a_refund(paid.id, amount=1))) is Refusal.PAYMENT_STATE_CONFLICT
 
@@ -96,11 +97,11 @@ def test_only_what_was_captured_is_given_back() -> None:
     assert outcome_of(carry_out(books, a_refund(hold.id, amount=351))) == ("refund_exceeds_payment", "amount")
     carry_out(books, a_refund(hold.id, amount=350))
     payment = books.seen.payments[hold.id]
-    assert (refunded_of(payment), payment.state) == ([100, 250, 0], State.REFUNDED)
+    assert (refunded_of(payment), payment.state) == ([350, 0], State.REFUNDED)
 
 
 def test_refund_is_posted_from_the_merchant_to_where_the_money_came_from() -> None:
-    books, paid = a_payment_of_600()
+    books, paid = a_paid_bill_of_600()
     debit = merchant_payable(MERCHANT)
     assert carry_out(books, a_refund(paid.id, amount=600)).postings == (
         Posting(paid.id, Phase.POST, PostingKind.REFUND, debit, FUND, 100),
@@ -121,7 +122,7 @@ def test_refund_is_recorded_in_the_cycle_in_which_it_was_made() -> None:
     books = later(books, timedelta(hours=20), control=control)
     command = a_refund(paid.id, amount=250, refund_no="R-1", reason="药品缺货")
     decision = carry_out(books, command)
-    _, personal, bank = paid.tenders
+    personal, bank = paid.tenders
     assert decision.refund == Refund(
         id=command.refund,
         payment=paid.id,
@@ -179,12 +180,14 @@ def test_refund_window_closes_at_its_instant(after: timedelta, refusal: Refusal 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 def test_refund_window_of_every_scenario_is_counted_from_the_capture(scenario: Scenario) -> None:
     books = some_books()
-    hold = an_authorize(capture=False, scenario=scenario.number, hold_s=scenario.hold_s_max)
-    carry_out(books, hold)
-    books = later(books, timedelta(seconds=scenario.hold_s_max) - MOMENT)
-    carry_out(books, a_capture(hold.payment))
+    asked = an_authorize(capture=not scenario.may_hold, scenario=scenario.number, hold_s=scenario.hold_s_max)
+    payment = msgspec.structs.replace(asked, password=RIGHT)
+    carry_out(books, payment)
+    if scenario.may_hold:
+        books = later(books, timedelta(seconds=scenario.hold_s_max) - MOMENT)
+        carry_out(books, a_capture(payment.payment))
     window = timedelta(days=scenario.refund_window_days)
-    refunds = [carry_out(later(books, by), a_refund(hold.payment, amount=1)) for by in (window - MOMENT, window)]
+    refunds = [carry_out(later(books, by), a_refund(payment.payment, amount=1)) for by in (window - MOMENT, window)]
     assert [refusal_of(refund) for refund in refunds] == [None, Refusal.REFUND_WINDOW_CLOSED]
 
 
@@ -246,3 +249,38 @@ def test_what_was_given_back_to_the_personal_account_can_be_spent_at_once() -> N
     books = later(books, LAPSED)
     again = captured(books, amount=300)
     assert [tender.source for tender in again.tenders] == [personal_account(CARD)]
+
+
+@pytest.mark.parametrize(
+    ("amount", "of_each_tender", "personal_back"),
+    [(1, [0, 0, 1], 0), (201, [0, 1, 200], 1), (500, [0, 300, 200], 300)],
+)
+def test_part_of_a_bill_is_given_back_to_the_person_and_never_to_the_fund(
+    amount: int, of_each_tender: list[int], personal_back: int
+) -> None:
+    books, paid = a_paid_bill_of_600()
+    carry_out(books, a_refund(paid.id, amount=amount))
+    payment = books.seen.payments[paid.id]
+    assert (refunded_of(payment), payment.state) == (of_each_tender, State.PARTIALLY_REFUNDED)
+    assert (payer_in(books).personal_account_available, payer_in(books).fund_paid) == (personal_back, 100)
+
+
+@pytest.mark.parametrize(("before", "amount"), [(None, 501), (None, 599), (None, 601), (1, 500), (500, 1), (500, 99)])
+def test_part_of_a_bill_that_would_come_from_the_fund_is_not_given_back(before: int | None, amount: int) -> None:
+    books, paid = a_paid_bill_of_600()
+    if before is not None:
+        carry_out(books, a_refund(paid.id, amount=before))
+    untouched = snapshot_of(books)
+    assert outcome_of(carry_out(books, a_refund(paid.id, amount=amount))) == ("refund_exceeds_payment", "amount")
+    assert snapshot_of(books) == untouched
+
+
+@pytest.mark.parametrize("before", [None, 1, 500])
+def test_all_that_is_left_of_a_bill_goes_back_with_what_it_used_of_the_year(before: int | None) -> None:
+    books, paid = a_paid_bill_of_600()
+    if before is not None:
+        carry_out(books, a_refund(paid.id, amount=before))
+    carry_out(books, a_refund(paid.id, amount=600 - (before or 0)))
+    payment = books.seen.payments[paid.id]
+    assert (refunded_of(payment), payment.state) == ([100, 300, 200], State.REFUNDED)
+    assert (payer_in(books).personal_account_available, payer_in(books).fund_paid) == (300, 0)

@@ -8,7 +8,7 @@ import pytest
 from engine.core.accounts import bank_receivable, merchant_payable, personal_account
 from engine.core.answers import EventKind
 from engine.core.commands import AnyCommand
-from engine.core.payments import Payment, State
+from engine.core.payments import HELD, Payment, State
 from engine.core.postings import Phase, Posting, PostingKind
 from engine.core.refusals import Refusal
 from tests.core.books_builders import (
@@ -24,6 +24,7 @@ from tests.core.books_builders import (
     UNKNOWN_PAYMENT,
     a_capture,
     a_control,
+    a_held_bill_of_600,
     a_hold_of_600,
     a_void,
     an_expire,
@@ -53,18 +54,18 @@ def in_time_for(how: str) -> timedelta:
     ("how", "state", "kind"), [(VOID, State.VOIDED, EventKind.VOIDED), (EXPIRE, State.EXPIRED, EventKind.EXPIRED)]
 )
 def test_release_gives_everything_back(how: str, state: State, kind: EventKind) -> None:
-    books, hold = a_hold_of_600()
+    books, hold = a_held_bill_of_600()
     books = later(books, in_time_for(how))
     decision = carry_out(books, a_release(how, hold))
     payer = payer_in(books)
     assert (decision.kind, books.seen.payments[hold.id].state) == (kind, state)
-    assert (payer.debits_pending, payer.debits_posted, payer.spent) == (0, 0, 0)
+    assert (payer.debits_pending, payer.debits_posted, payer.spent, payer.fund_paid) == (0, 0, 0, 0)
     assert payer.personal_account_available == 300
 
 
 @pytest.mark.parametrize("how", [VOID, EXPIRE])
 def test_release_undoes_every_posting_of_the_hold(how: str) -> None:
-    books, hold = a_hold_of_600()
+    books, hold = a_held_bill_of_600()
     decision = carry_out(later(books, in_time_for(how)), a_release(how, hold))
     credit = merchant_payable(MERCHANT)
     assert decision.postings == (
@@ -81,8 +82,8 @@ def test_what_was_captured_before_stands(how: str) -> None:
     books = later(books, in_time_for(how))
     carry_out(books, a_release(how, hold))
     payment, payer = books.seen.payments[hold.id], payer_in(books)
-    assert (payment.state, captured_of(payment), payment.expires_at) == (State.CAPTURED, [100, 250, 0], None)
-    assert (payer.debits_pending, payer.debits_posted, payer.spent) == (0, 250, 0)
+    assert (payment.state, captured_of(payment), payment.expires_at) == (State.CAPTURED, [350, 0], None)
+    assert (payer.debits_pending, payer.debits_posted, payer.spent) == (0, 350, 0)
 
 
 @pytest.mark.parametrize("how", [VOID, EXPIRE])
@@ -113,7 +114,7 @@ def test_hold_is_the_merchants_until_its_instant_and_the_sweepers_from_then_on(
 
 
 @pytest.mark.parametrize("how", [VOID, EXPIRE])
-@pytest.mark.parametrize("state", [state for state in State if state is not State.AUTHORIZED])
+@pytest.mark.parametrize("state", [state for state in State if state not in HELD])
 def test_only_a_hold_is_released(state: State, how: str) -> None:
     books, hold = a_hold_of_600()
     books.seen.payments[hold.id] = msgspec.structs.replace(hold, state=state)

@@ -5,15 +5,28 @@ import pytest
 
 from engine.core.accounts import bank_payable, card_receivable
 from engine.core.answers import Answer, Remembered
-from engine.core.commands import AnyCommand, Book, Entry, Operation
+from engine.core.commands import (
+    AnyCommand,
+    Book,
+    ChangeSettings,
+    Concern,
+    Entry,
+    Operation,
+    PresentedCode,
+    Quoted,
+    SetPassword,
+)
 from engine.core.decide import decide, decide_repeat
 from engine.core.ids import BankId, CallerId, IdKind, PaymentId, RefundId
+from engine.core.payer import TenderOrder
+from engine.core.payments import Mode
 from engine.core.postings import PostingKind
 from engine.core.refusals import Refusal
 from tests.core.books_builders import (
     CARD,
     DEVICE_NO,
     FUND,
+    NOON,
     STEP,
     UNKNOWN_CARD,
     UNKNOWN_PAYMENT,
@@ -29,9 +42,28 @@ from tests.core.books_builders import (
     an_opening,
     some_books,
 )
+from tests.core.medical import split_of
+from tests.core.ways import RIGHT, WRONG, a_confirm, a_raise
+from tests.insured import bill_of, plan_of_area
 
 PAYMENT = PaymentId(an_id(IdKind.PAYMENT, 77))
 BANK = BankId(an_id(IdKind.BANK, 78))
+BANK_CARD_ONLY = TenderOrder.BANK_CARD_ONLY
+QUOTED = Quoted(
+    quote=an_id(IdKind.PAYMENT, 79),
+    payer=CARD,
+    split=split_of(plan_of_area(110100), bill_of(500, insured=100)),
+    expires_at=NOON,
+)
+
+
+def another_code(digest: str) -> PresentedCode:
+    """A code of that digest that was read at another time, from another phone, and judged otherwise."""
+    return PresentedCode(
+        digest=digest, refusal=Refusal.PAY_CODE_EXPIRED, device_no=DEVICE_NO + 1, step=STEP + 1, refresh=9, ticket="T"
+    )
+
+
 BOOK = Book(
     caller=CallerId(BANK),
     key="return/1",
@@ -42,8 +74,16 @@ BOOK = Book(
 COMMANDS: dict[Operation, AnyCommand] = {
     command.operation: command
     for command in (
-        an_authorize(bill_no="B-1"),
-        a_capture(PAYMENT, amount=100),
+        msgspec.structs.replace(
+            an_authorize(bill_no="B-1", insured=100), quoted=QUOTED, pay_order=PAYMENT, ride_no="R-1"
+        ),
+        msgspec.structs.replace(a_capture(PAYMENT, amount=100), bill_digest="a bill"),
+        a_confirm(PAYMENT),
+        a_raise(PAYMENT, amount=100),
+        SetPassword(caller=CallerId(BANK), key="password", card=CARD, version=1, digest="a block"),
+        ChangeSettings(
+            caller=CallerId(BANK), key="settings", card=CARD, no_password_up_to=20_000, tender_order=BANK_CARD_ONLY
+        ),
         a_void(PAYMENT),
         a_refund(PAYMENT, amount=100, reason="a reason"),
         a_cancel("A"),
@@ -58,7 +98,7 @@ COMMANDS: dict[Operation, AnyCommand] = {
 # What may differ, in the order in which it is compared: the wire's name, our name, another value.
 FACTS: dict[Operation, list[tuple[str, str, object]]] = {
     Operation.AUTHORIZE: [
-        ("pay_code", "code_digest", "another"),
+        ("pay_code", "code", another_code("another")),
         ("order_no", "order_no", "another"),
         ("amount", "amount", 501),
         ("scenario", "scenario", 1),
@@ -67,8 +107,30 @@ FACTS: dict[Operation, list[tuple[str, str, object]]] = {
         ("hold_s", "hold_s", 901),
         ("description", "description", ""),
         ("bill_no", "bill_no", "B-2"),
+        ("bill", "bill_digest", "another"),
+        ("quote_id", "quoted", msgspec.structs.replace(QUOTED, quote=UNKNOWN_PAYMENT)),
+        ("mode", "mode", Mode.CARD_READ),
+        ("order_id", "pay_order", UNKNOWN_PAYMENT),
+        ("ride_no", "ride_no", "R-2"),
     ],
-    Operation.CAPTURE: [("id", "payment", UNKNOWN_PAYMENT), ("amount", "amount", None), ("final", "final", False)],
+    Operation.CAPTURE: [
+        ("id", "payment", UNKNOWN_PAYMENT),
+        ("amount", "amount", None),
+        ("final", "final", False),
+        ("bill", "bill_digest", "another"),
+    ],
+    Operation.CONFIRM: [("id", "payment", UNKNOWN_PAYMENT)],
+    Operation.RAISE: [
+        ("id", "payment", UNKNOWN_PAYMENT),
+        ("pay_code", "code", another_code("another")),
+        ("amount", "amount", 101),
+    ],
+    Operation.SET_PASSWORD: [("id", "card", UNKNOWN_CARD), ("new_password_block", "digest", "another")],
+    Operation.CHANGE_SETTINGS: [
+        ("id", "card", UNKNOWN_CARD),
+        ("no_password_up_to", "no_password_up_to", None),
+        ("tender_order", "tender_order", None),
+    ],
     Operation.VOID: [("id", "payment", UNKNOWN_PAYMENT)],
     Operation.REFUND: [
         ("id", "payment", UNKNOWN_PAYMENT),
@@ -92,11 +154,17 @@ FACTS: dict[Operation, list[tuple[str, str, object]]] = {
 STAMPED: dict[Operation, dict[str, object]] = {
     Operation.AUTHORIZE: {
         "payment": UNKNOWN_PAYMENT,
-        "code_step": STEP + 1,
-        "code_refusal": Refusal.PAY_CODE_EXPIRED,
-        "device_no": DEVICE_NO + 1,
-        "fund_shares": (),
+        "code": None,  # read anew below
+        "bill": None,
+        "quoted": msgspec.structs.replace(QUOTED, payer=UNKNOWN_CARD),
+        "password": RIGHT,
+        "concern": Concern.CHALLENGE,
+        "pay_order_until": NOON,
     },
+    Operation.CAPTURE: {"bill": None},
+    Operation.CONFIRM: {"merchant": None, "password": WRONG},
+    Operation.RAISE: {"code": None},
+    Operation.SET_PASSWORD: {"version": 2, "password": WRONG, "is_first": True},
     Operation.REFUND: {"refund": RefundId(an_id(IdKind.REFUND, 78))},
     Operation.CANCEL: {"refund": RefundId(an_id(IdKind.REFUND, 78))},
 }
@@ -122,7 +190,10 @@ def test_same_command_gets_the_stored_answer(operation: Operation) -> None:
 @pytest.mark.parametrize("operation", Operation)
 def test_what_the_engine_stamps_makes_no_other_command(operation: Operation) -> None:
     command = COMMANDS[operation]
-    again = msgspec.structs.replace(command, trace_id="the second", **STAMPED.get(operation, {}))
+    stamped = dict(STAMPED.get(operation, {}))
+    if "code" in stamped:
+        stamped["code"] = another_code(command.code.digest)  # type: ignore[union-attr]  # that have one
+    again = msgspec.structs.replace(command, trace_id="the second", **stamped)
     assert decide_repeat(Remembered(command.facts(), STORED), again) is STORED
 
 

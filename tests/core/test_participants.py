@@ -153,6 +153,8 @@ def wrong(**changes: object) -> list[str]:
         ({"terminals": ("T 1",)}, ["terminals"]),
         ({"terminals": ("T", "T")}, ["terminals"]),
         ({"terminals": tuple(f"T{n}" for n in range(501))}, ["terminals"]),
+        ({"level": 4}, ["level"]),
+        ({"level": -1}, ["level"]),
         ({"item": "premium"}, ["item"]),
         ({"role": "audit"}, ["role"]),
         ({"is_settlement_bank": True}, ["is_settlement_bank"]),
@@ -206,6 +208,7 @@ def test_change_leaves_what_it_does_not_name() -> None:
         region=110100,
         bank=BANK,
         scenarios=(),
+        level=None,
         item=AgencyItem.EXAM_FEE,
         role=None,
         is_settlement_bank=False,
@@ -218,6 +221,38 @@ def test_change_leaves_what_it_does_not_name() -> None:
     )
     wanted = changed(agency, Change(id="", version=3, name_en="Examinations"))
     assert (wanted.name_en, wanted.name_zh, wanted.bank, wanted.item) == ("Examinations", "考试中心", BANK, "exam_fee")
+
+
+@pytest.mark.parametrize("level", range(4))
+def test_merchant_may_have_a_grade_and_nobody_else(level: int) -> None:
+    assert wrong(level=level) == []
+    bank = Registration(kind=ParticipantKind.BANK, code=BANK, name_zh="银行", name_en="Bank", region=0, level=level)
+    assert [found.field for found in wrong_fields(bank)] == (["level"] if level else [])
+
+
+def test_change_of_the_grade_leaves_the_rest_and_the_rest_leaves_the_grade() -> None:
+    hospital = Participant(
+        id=bytes(16),
+        kind=ParticipantKind.MERCHANT,
+        code=MERCHANT.code,
+        name_zh=MERCHANT.name_zh,
+        name_en=MERCHANT.name_en,
+        region=MERCHANT.region,
+        bank=BANK,
+        scenarios=(1,),
+        level=3,
+        item=None,
+        role=None,
+        is_settlement_bank=False,
+        delivery=(),
+        is_suspended=False,
+        suspended_reason=None,
+        version=1,
+        registered_at=None,
+        changed_at=None,
+    )
+    assert changed(hospital, Change(id="", version=1, level=0)) == MERCHANT
+    assert changed(hospital, Change(id="", version=1, bank=BANK)).level == 3
 
 
 def test_suspended_operator_may_nothing() -> None:

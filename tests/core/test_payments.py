@@ -9,7 +9,14 @@ from tests.core.books_builders import BANK, CARD, FUND, captured, held, some_boo
 
 # Every state beside every move; what is not listed is refused.
 ALLOWED = {
+    State.AWAITING_USER: {
+        Move.CONFIRM: State.AUTHORIZED,
+        Move.CAPTURE_FINAL: State.CAPTURED,
+        Move.VOID: State.VOIDED,
+        Move.LAPSE: State.VOIDED,
+    },
     State.AUTHORIZED: {
+        Move.RAISE: State.AUTHORIZED,
         Move.CAPTURE_PART: State.AUTHORIZED,
         Move.CAPTURE_FINAL: State.CAPTURED,
         Move.VOID: State.VOIDED,
@@ -36,7 +43,7 @@ def test_what_is_over_never_changes() -> None:
 
 
 def test_every_state_is_reached() -> None:
-    begun = {State.AUTHORIZED, State.CAPTURED, State.DECLINED}
+    begun = {State.AUTHORIZED, State.AWAITING_USER, State.CAPTURED, State.DECLINED}
     assert begun | set(TRANSITIONS.values()) == set(State)
 
 
@@ -54,10 +61,10 @@ def test_captured_payment_holds_nothing() -> None:
     assert (payment.captured_amount, payment.refunded_amount, payment.held_amount) == (500, 0, 0)
 
 
-@pytest.mark.parametrize("state", sorted(set(State) - {State.AUTHORIZED}))
-def test_only_an_authorized_payment_holds_anything(state: State) -> None:
+@pytest.mark.parametrize("state", State)
+def test_only_what_is_authorized_or_waits_holds_anything(state: State) -> None:
     payment: Payment = msgspec.structs.replace(held(some_books(), amount=500), state=state)
-    assert payment.held_amount == 0
+    assert payment.held_amount == (500 if state in (State.AUTHORIZED, State.AWAITING_USER) else 0)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ START_S = 120.0
 
 def engine_environ() -> dict[str, str]:
     """This environment without addresses of services, so that the engine brings its own."""
-    left_out = {"DATABASE_URL", "REDIS_URL", "ENGINE_PG_BIN", "ENGINE_MASTER_KEY"}
+    left_out = {"DATABASE_URL", "REDIS_URL", "ENGINE_PG_BIN", "ENGINE_MASTER_KEY", "ENGINE_PUBLIC_URL"}
     return {name: value for name, value in os.environ.items() if name not in left_out}
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -36,14 +37,21 @@ def test_a_demo_from_its_first_run_to_edited_books(data_dir: Path, tmp_path: Pat
     _doctor_finds_nothing(data_dir)
     _unknown_name_is_wrong_usage(data_dir)
     _second_run_on_edited_books_fails(data_dir)
+    _city_of_an_earlier_version_is_not_taken(data_dir)
 
 
 def _demo_ends_with_balanced_books(data_dir: Path) -> None:
-    done = run_engine("demo", "--once", "--payments", "300", "--port", "0", "--data-dir", str(data_dir))
+    done = run_engine("demo", "--once", "--payments", "400", "--port", "0", "--data-dir", str(data_dir))
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.rstrip().endswith("books balance")
     assert "1 amount_diff" in done.stdout
     assert done.stdout.count("balanced") == 5
+    said = " ".join(done.stdout.replace("│", " ").split())
+    for way in ("show_code", "scan_order", "card_read", "cashier", "gate without a network"):
+        assert f"{way} " in said, said
+    for source in ("pool_fund", "personal_account", "bank_card"):
+        assert re.search(rf"{source} [1-9]\d*\.\d %", said), said
+    assert re.search(r"confirmed by password [1-9]\d*, and \d+ let go without", said), said
 
 
 def _everybody_else_reads_the_messages_too(data_dir: Path) -> None:
@@ -111,6 +119,14 @@ def _second_run_on_edited_books_fails(data_dir: Path) -> None:
     assert done.stdout.rstrip().endswith("books DO NOT balance")
 
 
+def _city_of_an_earlier_version_is_not_taken(data_dir: Path) -> None:
+    """Its cards cannot be given what they lack, so it is said at once, and which way leads on."""
+    _on_database(data_dir, "UPDATE payer SET password_version = 0")
+    done = run_engine("demo", "--once", "--payments", "1", "--port", "0", "--data-dir", str(data_dir))
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "Use a new folder" in " ".join(done.stderr.split())
+
+
 def test_a_missing_database_is_exit_code_3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     nowhere = {**engine_environ(), "DATABASE_URL": "postgresql://engine@127.0.0.1:1/engine"}
     monkeypatch.setattr("tests.e2e.processes.engine_environ", lambda: nowhere)
@@ -120,19 +136,26 @@ def test_a_missing_database_is_exit_code_3(tmp_path: Path, monkeypatch: pytest.M
 
 
 def _edit_a_posting(data_dir: Path) -> None:
+    done = _on_database(
+        data_dir,
+        "UPDATE posting SET amount = amount + 1"
+        " WHERE (lane, seq, n) IN (SELECT lane, seq, n FROM posting ORDER BY seq DESC LIMIT 1)",
+    )
+    assert done == "UPDATE 1"
+
+
+def _on_database(data_dir: Path, statement: str) -> str:
+    """What the database of a data folder says to a statement."""
     server = EmbeddedPostgres(data_dir)
     server.start()
     try:
-        asyncio.run(_add_a_fen(server.dsn))
+        return asyncio.run(_executed(server.dsn, statement))
     finally:
         server.stop()
 
 
-async def _add_a_fen(dsn: str) -> None:
+async def _executed(dsn: str, statement: str) -> str:
     connection = await asyncpg.connect(dsn)
-    edited = await connection.execute(
-        "UPDATE posting SET amount = amount + 1"
-        " WHERE (lane, seq, n) IN (SELECT lane, seq, n FROM posting ORDER BY seq DESC LIMIT 1)"
-    )
+    done: str = await connection.execute(statement)
     await connection.close()
-    assert edited == "UPDATE 1"
+    return done

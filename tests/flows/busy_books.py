@@ -11,18 +11,20 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from engine.codes.keys import SigningKey
 from engine.core.accounts import pool_fund
 from engine.core.calendar import CycleNumber
-from engine.core.commands import Authorize, FundShare
+from engine.core.commands import Authorize
 from engine.core.ids import PaymentId
+from engine.flows.authorize_payment import bill_digest
 from engine.flows.close_cycle import close_cycle
 from engine.flows.publish_cycle import publish_cycle
 from engine.ledger.router import Ledger
 from engine.store.clearing_session import open_clearing
 from engine.store.lane_session import LaneSessions
 from tests.builders import REGION, World, a_world
+from tests.insured import bill_of
 
 KEY = SigningKey("test-1", Ed25519PrivateKey.from_private_bytes(bytes(32)))
-PUBLIC_KEYS = {KEY.key_id: KEY.public_bytes}
 FUND = pool_fund(REGION // 100 * 100, 310100)
+PUBLIC_KEYS = {KEY.key_id: KEY.public_bytes}
 
 
 @asynccontextmanager
@@ -114,7 +116,8 @@ async def busy_books(dsn: str, sql: asyncpg.Connection) -> BusyBooks:
 
 def insured(command: Authorize, *, amount: int = 200) -> Authorize:
     """The same payment, of which the pooled fund pays *amount*."""
-    return msgspec.structs.replace(command, fund_shares=(FundShare(FUND, 310100, amount),))
+    bill = bill_of(command.amount, insured=amount)
+    return msgspec.structs.replace(command, bill=bill, bill_digest=bill_digest(bill))
 
 
 async def publish(dsn: str) -> CycleNumber:

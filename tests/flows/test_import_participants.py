@@ -109,7 +109,7 @@ async def test_file_again_asks_for_nothing_and_a_longer_one_for_the_rest(
     before = await counts(pool)
     again = await ask(pool, operators[0], *LINES)
     assert (again.approval, again.counts and again.counts.unchanged) == (None, len(LINES))
-    more = await ask(pool, operators[0], *LINES, f"agency,new,新,New,110100,{BANK},,,exam_fee,")
+    more = await ask(pool, operators[0], *LINES, f"agency,new,新,New,110100,{BANK},,,,exam_fee,")
     assert more.counts is not None
     assert (more.counts.fresh, more.counts.unchanged) == ({"agency": 1}, len(LINES))
     await decided(pool, operators[1], more, ApprovalMove.APPROVE)
@@ -124,7 +124,22 @@ async def test_file_that_was_given_twice_is_brought_in_once(pool: asyncpg.Pool, 
     assert await counts(pool) == before
 
 
-MERCHANT = f"merchant,P11010100050,店,Shop,110101,{BANK},pharmacy,T-01,,"
+async def test_grade_is_brought_in_and_a_line_that_says_nothing_of_it_leaves_it(
+    pool: asyncpg.Pool, operators: tuple[bytes, bytes]
+) -> None:
+    await decided(pool, operators[1], await ask(pool, operators[0], *LINES), ApprovalMove.APPROVE)
+    levels = await pool.fetch("SELECT code, level FROM every_participant WHERE level IS NOT NULL ORDER BY code")
+    assert [tuple(row) for row in levels] == [("H11010100007", 3), ("P11010100042", 0)]
+    silent = LINES[2].replace("T-01,3,", "T-01,,")
+    assert silent != LINES[2]
+    again = await ask(pool, operators[0], silent)
+    assert (again.faults, again.counts is not None and again.counts.unchanged) == ((), 1)
+    for level in ("2", "0"):
+        other = LINES[2].replace("T-01,3,", f"T-01,{level},")
+        assert faults(await ask(pool, operators[0], other)) == [(2, "code")]
+
+
+MERCHANT = f"merchant,P11010100050,店,Shop,110101,{BANK},pharmacy,T-01,,,"
 
 
 @pytest.mark.parametrize(
@@ -132,9 +147,9 @@ MERCHANT = f"merchant,P11010100050,店,Shop,110101,{BANK},pharmacy,T-01,,"
     [
         ((LINES[0], MERCHANT, MERCHANT), [(4, "code")]),
         ((MERCHANT,), [(2, "bank")]),
-        ((LINES[0], "terminal,P11010100099,,,,,,T-01,,"), [(3, "code")]),
+        ((LINES[0], "terminal,P11010100099,,,,,,T-01,,,"), [(3, "code")]),
         ((LINES[0], MERCHANT.replace(",110101,", ",110102,")), [(3, "region")]),
-        ((LINES[0], MERCHANT.replace("T-01,,", "T-01,,AAAA")), [(3, "public_key")]),
+        ((LINES[0], MERCHANT.replace("T-01,,,", "T-01,,,AAAA")), [(3, "public_key")]),
         ((MERCHANT, "nonsense", LINES[0], LINES[0]), [(3, "record"), (5, "code")]),
         (("",), [(2, "record")]),
     ],
@@ -205,7 +220,7 @@ async def test_large_file_takes_little_memory(pool: asyncpg.Pool, operators: tup
     def content(count: int) -> Iterator[bytes]:
         yield f"{HEADER}\n{LINES[0]}\n".encode()
         for n in range(count):
-            yield f"merchant,P110101{n:05d},店,Shop {n},110101,{BANK},pharmacy,T-01 T-02,,\n".encode()
+            yield f"merchant,P110101{n:05d},店,Shop {n},110101,{BANK},pharmacy,T-01 T-02,,,\n".encode()
 
     async def peak(count: int) -> tuple[int, Imported | NotDone]:
         tracemalloc.start()

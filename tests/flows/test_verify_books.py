@@ -9,7 +9,11 @@ from contextlib import contextmanager
 import asyncpg
 import pytest
 
-from engine.core.ids import PaymentId
+from engine.core.accounts import bank_receivable, suspense_short
+from engine.core.commands import Entry
+from engine.core.ids import NO_ID, PaymentId
+from engine.core.postings import PostingKind
+from engine.flows.book import occasion
 from engine.flows.verify_books import verify_books
 from engine.ledger.router import Ledger
 from engine.store.connection import READ_SETTINGS, connect
@@ -22,7 +26,7 @@ from tests.flows.busy_books import PUBLIC_KEYS, a_ledger, busy_books, publish
 COMMITS_PER_STEP = 25
 STEPS = {
     *("journal", "seals", "balances", "payers", "payments", "answers", "orders", "holds", "refunds", "files"),
-    "files made again",
+    *("bookings", "bills", "files made again"),
 }
 
 RunElsewhere = Callable[[Coroutine[None, None, None]], None]
@@ -156,7 +160,7 @@ class Traffic:
         await self._serving
 
     async def go_on(self) -> None:
-        """Pay, hold, capture, void, give back; each in batches of its own."""
+        """Pay, hold, capture, void, give back, book; each in batches of its own."""
         self._turn += 1
         world, submit = self._world, self._ledger.submit
         paid = await submit(world.authorize(card=self._turn % 2, amount=self._turn))
@@ -170,6 +174,9 @@ class Traffic:
         if self._turn % 4 == 0:
             await submit(world.void(self._held.pop(0)))
             await submit(world.refund(paid.answer.payment.id, amount=1))
+        bank = world.banks[0]
+        correction = Entry(suspense_short(bank), bank_receivable(bank), self._turn)
+        await submit(occasion(f"turn/{self._turn}", about=NO_ID, kind=PostingKind.ADJUST, entries=[correction]))
         if self._turn % 40 == 0:
             await publish(self._dsn)
 

@@ -1,23 +1,17 @@
 """The books check on damaged books: it finds each kind of damage, and says where it is."""
 
-import asyncio
-import itertools
 from collections.abc import AsyncIterator, Iterator
-from typing import NamedTuple
 
-import asyncpg
 import pytest
 
 from engine.core.violations import ViolationKind
 from engine.embedded.postgres import EmbeddedPostgres
 from engine.flows.verify_books import verify_books
-from engine.store.connection import READ_SETTINGS, connect
-from tests.conftest import TEMPLATE, database_dsn
-from tests.flows import damage_chains, damage_payments, damage_references
+from tests.flows import damage_chains, damage_payments, damage_references, damage_returns
+from tests.flows.book_copies import Copy, copy_of, made_once
 from tests.flows.busy_books import PUBLIC_KEYS, BusyBooks, busy_books
 from tests.flows.damage import Damage, damages_in
 
-_numbers = itertools.count(1)
 BUSY = "busy_template"
 DAMAGES = damages_in(damage_chains, damage_payments, damage_references)
 
@@ -25,36 +19,14 @@ DAMAGES = damages_in(damage_chains, damage_payments, damage_references)
 @pytest.fixture(scope="module")
 def template(postgres: EmbeddedPostgres) -> Iterator[BusyBooks]:
     """Busy books, made once; each test damages a copy."""
-
-    async def make() -> BusyBooks:
-        await _administer(postgres, f"CREATE DATABASE {BUSY} TEMPLATE {TEMPLATE}")
-        dsn = database_dsn(postgres.dsn, BUSY)
-        sql = await connect(dsn, READ_SETTINGS, application_name="test")
-        books = await busy_books(dsn, sql)
-        await sql.close()
-        return books
-
-    yield asyncio.run(make())
-    asyncio.run(_administer(postgres, f"DROP DATABASE {BUSY} WITH (FORCE)"))
-
-
-class Copy(NamedTuple):
-    """A database of a test's own with busy books in it."""
-
-    dsn: str
-    sql: asyncpg.Connection
-    books: BusyBooks
+    with made_once(postgres, BUSY, busy_books) as books:
+        yield books
 
 
 @pytest.fixture
 async def copy(postgres: EmbeddedPostgres, template: BusyBooks) -> AsyncIterator[Copy]:
-    name = f"busy_{next(_numbers)}"
-    await _administer(postgres, f"CREATE DATABASE {name} TEMPLATE {BUSY}")
-    dsn = database_dsn(postgres.dsn, name)
-    sql = await connect(dsn, READ_SETTINGS, application_name="test")
-    yield Copy(dsn, sql, template)
-    await sql.close()
-    await _administer(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+    async with copy_of(postgres, BUSY, template) as made:
+        yield made
 
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.do.__name__)
@@ -79,10 +51,4 @@ async def test_signatures_are_not_looked_at_without_keys(copy: Copy) -> None:
 
 
 def test_every_kind_of_violation_has_its_damage() -> None:
-    assert set(ViolationKind) == {damage.kind for damage in DAMAGES}
-
-
-async def _administer(postgres: EmbeddedPostgres, statement: str) -> None:
-    admin = await asyncpg.connect(database_dsn(postgres.dsn, "postgres"))
-    await admin.execute(statement)
-    await admin.close()
+    assert set(ViolationKind) == {damage.kind for damage in (*DAMAGES, *damages_in(damage_returns))}

@@ -64,6 +64,7 @@ def test_every_column_is_filled() -> None:
         "pool_fund_fen": "2400",
         "personal_account_fen": "40",
         "bank_card_fen": "5",
+        "family_account_fen": "",
         "funds": "310100:2300 310300:100",
         "cycle": "20261124-01",
         "clearing_status": "at-2026112401",

@@ -49,6 +49,32 @@ def test_line_is_a_registration() -> None:
     assert (given.bank, given.scenarios, given.terminals) == (BANK, ("pharmacy",), ("T-01",))
 
 
+WITH_LEVEL = HEADER + ",level"
+
+
+def test_grade_is_read_if_the_line_says_it() -> None:
+    hospital = GOOD.replace("P1", "H1")
+    for cell, level in (("", 0), ("0", 0), ("3", 3)):
+        (record,) = readings(f"{hospital},{cell}", header=WITH_LEVEL)
+        assert isinstance(record, ParticipantLine)
+        assert (record.registration.level, record.says_level) == (level, bool(cell))
+    (older,) = readings(hospital)
+    assert isinstance(older, ParticipantLine)
+    assert (older.registration.level, older.says_level) == (0, False)
+
+
+@pytest.mark.parametrize("cell", ["4", "-1", "03", "x", "３", " 1", "1.0"])
+def test_grade_that_cannot_be(cell: str) -> None:
+    assert faults(f"{GOOD},{cell}", header=WITH_LEVEL) == [(2, "level")]
+
+
+@pytest.mark.parametrize("cell", ["1", "x"])
+def test_grade_is_a_merchants(cell: str) -> None:
+    bank = f"bank,{BANK},银行,Bank,110000,,,,,,{cell}"
+    terminal = f"terminal,P11010100042,,,,,,T-01,,,{cell}"
+    assert faults(bank, terminal, header=WITH_LEVEL) == [(2, "level"), (3, "level")]
+
+
 def test_spreadsheets_line_ends_and_quotes_are_taken() -> None:
     (record,) = readings(GOOD.replace("Pharmacy", '"Pharmacy, East"'), end="\r\n")
     assert isinstance(record, ParticipantLine)

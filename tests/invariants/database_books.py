@@ -27,7 +27,9 @@ from engine.ledger.queue import Outcome
 from engine.ledger.router import Ledger
 from engine.store.connection import READ_SETTINGS, connect
 from engine.store.lane_session import LaneSessions
+from engine.store.plans import advance_rules, insert_plans
 from engine.store.rows import payer_of, payer_row, payment_of
+from tests.core.books_builders import NOON
 from tests.core.city import City
 from tests.core.steps import CloseCycle, Wait
 from tests.invariants.pictures import Tables
@@ -154,6 +156,7 @@ async def settle(sql: asyncpg.Connection, city: City) -> None:
                 list(one.scenarios),
                 "药店",
                 "Pharmacy",
+                one.level,
             )
             for n, one in enumerate(city.merchants.values())
         ],
@@ -163,6 +166,9 @@ async def settle(sql: asyncpg.Connection, city: City) -> None:
     await sql.copy_records_to_table(
         "device", records=[(number, device.payer, 1, device.is_revoked) for number, device in city.devices.items()]
     )
+    if not await sql.fetchval("SELECT count(*) FROM benefit_plan WHERE id = $1", city.plan.id):
+        await insert_plans(sql, [city.plan], now=NOON)
+        await advance_rules(sql)
 
 
 async def open_day(sql: asyncpg.Connection, day: date) -> None:

@@ -8,7 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 from hypothesis.strategies import sampled_from
 
 from engine.core.books import OrderKey
-from engine.core.commands import AnyCommand, Authorize, CancelOrder, Capture, Expire, RefundPayment, Void
+from engine.core.commands import AnyCommand, Authorize, CancelOrder, Capture, Confirm, Expire, RefundPayment, Void
 from engine.core.ids import PaymentId
 from engine.ledger.queue import Outcome
 from tests.core.city import City, a_city
@@ -112,7 +112,7 @@ class LedgerMachine(RuleBasedStateMachine):
         match command:
             case Authorize() | CancelOrder():
                 return (command.merchant, command.order_no)
-            case Capture() | Void() | RefundPayment() | Expire():
+            case Confirm() | Capture() | Void() | RefundPayment() | Expire():
                 return self._orders.get(command.payment)
             case _:
                 return None

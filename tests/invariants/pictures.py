@@ -8,11 +8,11 @@ import msgspec
 from engine.core.accounts import AccountId, account_text, personal_account
 from engine.core.books import Order, OrderKey
 from engine.core.ids import PaymentId, id_text
-from engine.core.payer import Payer
+from engine.core.payer import LimitClass, Payer
 from engine.core.payments import Payment
 from engine.core.postings import Totals
 from engine.ledger.queue import Outcome
-from tests.invariants.reference import Words
+from tests.invariants.reference_sales import Words
 
 
 class Tables(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +43,8 @@ def words_of(outcome: Outcome) -> Words:
         words["outcome"] = answer.cancelled.name.lower()
     if answer.card is not None:
         words["card"] = answer.card.status.name.lower()
+    if answer.tries_left is not None:
+        words["tries_left"] = answer.tries_left
     if outcome.is_replay:
         words["again"] = True
     return words
@@ -60,6 +62,9 @@ def payment_words(payment: Payment) -> Words:
             for part in payment.tenders
         ],
         "booked": (payment.business_date, payment.cycle),
+        "confirmed": payment.limit is LimitClass.CONFIRMED,
+        "fund": payment.claim.pool if payment.claim is not None else None,
+        "sequence": payment.sequence,
     }
 
 
@@ -76,7 +81,14 @@ def picture_of(tables: Tables) -> Words:
     }
     return {
         "cards": {
-            id_text(payer.id): (payer.status.name.lower(), payer.spent_on(tables.day)) for payer in tables.payers
+            id_text(payer.id): (
+                payer.status.name.lower(),
+                payer.spent_on(tables.day),
+                payer.spent_unconfirmed if payer.limit_day >= tables.day else 0,
+                payer.used_in(tables.day.year)[1],
+                payer.password_tries,
+            )
+            for payer in tables.payers
         },
         "accounts": {account: four for account, four in moved.items() if four},
         "sales": {payment.id.hex(): payment_words(payment) for payment in tables.payments},

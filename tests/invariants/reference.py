@@ -6,103 +6,57 @@ in words. Every number is changed in place; nothing is folded, batched or rememb
 
 import copy
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import zip_longest
-from typing import Final
 
-from engine.core.accounts import account_text, fund_pay_type_of
+from engine.core.accounts import account_text
 from engine.core.commands import (
     AnyCommand,
     Authorize,
     Book,
     CancelOrder,
     Capture,
+    ChangeSettings,
+    Concern,
+    Confirm,
     Expire,
     OpenAccount,
+    PasswordProof,
+    Raise,
     RefundPayment,
     Reinstate,
     ReportLoss,
+    SetPassword,
     Void,
 )
 from engine.core.ids import id_text, region_of
-from engine.core.payer import IssueLevel, TenderOrder
-from tests.core.city import BANK_ALLOWANCE, CARDHOLDERS, SCENARIOS_SERVED, City
-
-REFUND_WINDOW_S: Final = 365 * 86_400
-SOURCES: Final = {
-    TenderOrder.PERSONAL_ACCOUNT_FIRST: ("personal_account", "bank_card"),
-    TenderOrder.BANK_CARD_ONLY: ("bank_card",),
-    TenderOrder.PERSONAL_ACCOUNT_ONLY: ("personal_account",),
-}
-
-Words = dict[str, object]
-
-
-class RefusedError(Exception):
-    """A rule says no."""
-
-    def __init__(self, refusal: str, about: str | None = None) -> None:
-        """The rule, and the field that it is about."""
-        super().__init__(refusal)
-        self.words: Words = {"refusal": refusal, **({"field": about} if about else {})}
-
-
-@dataclass
-class Cardholder:
-    """One card."""
-
-    bank: str
-    order: TenderOrder
-    may_pay: bool
-    status: str = "active"
-
-
-@dataclass
-class Part:
-    """One tender."""
-
-    kind: str
-    source: str
-    back_to: str
-    amount: int
-    captured: int = 0
-    refunded: int = 0
-
-    @property
-    def held(self) -> int:
-        """Fen that are neither captured nor let go of."""
-        return self.amount - self.captured
-
-
-@dataclass
-class Sale:
-    """One payment."""
-
-    asked: Authorize
-    card: str
-    day: date
-    ends_at: int
-    state: str = "authorized"
-    refusal: str | None = None
-    parts: list[Part] = field(default_factory=list)
-    booked: tuple[date, int] | None = None
-    captured_at: int = 0
-
-    def sum(self, what: str) -> int:
-        """Fen of all parts."""
-        return sum(getattr(part, what) for part in self.parts)
-
-    def words(self) -> Words:
-        """The payment as anybody sees it."""
-        return {
-            "order": self.asked.order_no,
-            "amount": self.asked.amount,
-            "state": self.state,
-            "refusal": self.refusal,
-            "parts": [(part.kind, part.source, part.amount, part.captured, part.refunded) for part in self.parts],
-            "booked": self.booked or (self.day, None),
-        }
+from engine.core.payer import IssueLevel
+from tests.core.city import (
+    ANNUAL_CAP,
+    BANK_ALLOWANCE,
+    CARDHOLDERS,
+    LIMIT_A_DAY,
+    LIMIT_UNCONFIRMED,
+    SCENARIOS_SERVED,
+    City,
+)
+from tests.insured import COVERED
+from tests.invariants.reference_sales import (
+    CONFIRM_S,
+    HELD,
+    NO_PASSWORD_UP_TO,
+    PASSWORD_VERSION,
+    REFUND_WINDOW_S,
+    REVIEW_S,
+    SOURCES,
+    TRIES_MAX,
+    Cardholder,
+    Part,
+    RefusedError,
+    Sale,
+    Words,
+    moved,
+)
 
 
 class Reference:
@@ -114,10 +68,13 @@ class Reference:
         self.served = dict(zip(city.world.merchants, SCENARIOS_SERVED, strict=True))
         self.phones = {city.world.device_no(n): id_text(card) for n, card in enumerate(city.world.cards)}
         self.cards = {
-            id_text(payer.id): Cardholder(id_text(payer.bank), order, level is IssueLevel.PAYMENT)
-            for payer, (order, level) in zip(city.payers, CARDHOLDERS, strict=True)
+            id_text(payer.id): Cardholder(id_text(payer.bank), order, level is IssueLevel.PAYMENT, no_password_up_to)
+            for payer, (order, level, no_password_up_to) in zip(city.payers, CARDHOLDERS, strict=True)
         }
+        self.area = city.region // 100 * 100
         self.spent: Counter[tuple[str, date]] = Counter()
+        self.spent_unconfirmed: Counter[tuple[str, date]] = Counter()
+        self.fund_paid: Counter[tuple[str, int]] = Counter()
         self.accounts: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.sales: dict[bytes, Sale] = {}
         self.orders: dict[tuple[bytes, str], bytes | None] = {}
@@ -148,11 +105,20 @@ class Reference:
     def picture(self) -> Words:
         """Everything that must be the same in the engine's books."""
         return {
-            "cards": {card: (holder.status, self.spent[card, self.day]) for card, holder in self.cards.items()},
-            "accounts": {name: _moved(totals) for name, totals in self.accounts.items() if _moved(totals)},
+            "cards": {
+                card: (
+                    holder.status,
+                    self.spent[card, self.day],
+                    self.spent_unconfirmed[card, self.day],
+                    self.fund_paid[card, self.day.year],
+                    holder.tries,
+                )
+                for card, holder in self.cards.items()
+            },
+            "accounts": {name: moved(totals) for name, totals in self.accounts.items() if moved(totals)},
             "sales": {payment.hex(): sale.words() for payment, sale in self.sales.items()},
             "orders": {(merchant.hex(), no): paid and paid.hex() for (merchant, no), paid in self.orders.items()},
-            "holds": {payment.hex() for payment, sale in self.sales.items() if sale.state == "authorized"},
+            "holds": {payment.hex() for payment, sale in self.sales.items() if sale.state in HELD},
             "refunds": {(payment.hex(), number) for payment, number in self.refund_numbers},
         }
 
@@ -161,6 +127,8 @@ class Reference:
             match command:
                 case Authorize():
                     return self._pay(command)
+                case Confirm():
+                    return self._confirm(command)
                 case Capture():
                     return self._capture(command)
                 case Void() | Expire():
@@ -175,6 +143,8 @@ class Reference:
                     return self._bring_in(command)
                 case Book():
                     return self._book(command)
+                case Raise() | SetPassword() | ChangeSettings():
+                    raise AssertionError("no step asks for it")
         except RefusedError as refused:
             return refused.words
 
@@ -189,42 +159,56 @@ class Reference:
             if earlier is None:
                 raise RefusedError("order_cancelled", "order_no")
             paid = self.sales[earlier]
-            has_lapsed = paid.state == "authorized" and self.now >= paid.ends_at
-            is_paid = paid.state in ("authorized", "captured", "partially_refunded") and not has_lapsed
+            has_lapsed = paid.state in HELD and self.now >= paid.ends_at
+            is_paid = paid.state in (*HELD, "captured", "partially_refunded") and not has_lapsed
             raise RefusedError("order_already_paid" if is_paid else "order_number_used", "order_no")
-        if asked.device_no is None:
+        assert asked.code is not None
+        if asked.code.device_no is None:
             raise RefusedError("pay_code_wrong", "pay_code")
-        sale = Sale(asked, self.phones[asked.device_no], self.day, self.now + asked.hold_s)
+        sale = Sale(asked, self.phones[asked.code.device_no], self.day, self.now + asked.hold_s)
         self.sales[asked.payment] = sale
-        sale.refusal = self._why_not(sale)
-        if sale.refusal is not None:
-            sale.state = "declined"
-            return {"refusal": sale.refusal, "payment": sale.words()}
-        self.codes.add((asked.code_step, asked.device_no, asked.code_refresh))
+        try:
+            self._share_out(sale)
+        except RefusedError as refused:
+            sale.parts, sale.state, sale.refusal = [], "declined", str(refused)
+            sale.is_confirmed = False
+            return {**refused.words, "payment": sale.words()}
+        self.codes.add((asked.code.step, asked.code.device_no, asked.code.refresh))
         self.orders[order] = asked.payment
+        if asked.password is not None:
+            self.cards[sale.card].tries = 0
         for part in sale.parts:
             self._move(part.source, self._till(sale), part.amount, "pending")
             self._spend(sale, part, part.amount)
-        if asked.capture:
+        if asked.capture and sale.state == "authorized":
             self._take(sale, asked.amount)
             sale.state = "captured"
         return {"payment": sale.words()}
 
-    def _why_not(self, sale: Sale) -> str | None:
+    def _share_out(self, sale: Sale) -> None:
         asked, card = sale.asked, self.cards[sale.card]
-        if asked.code_refusal is not None:
-            return asked.code_refusal.value
-        if (asked.code_step, asked.device_no, asked.code_refresh) in self.codes:
-            return "pay_code_used"
+        assert asked.code is not None
+        if asked.code.refusal is not None:
+            raise RefusedError(asked.code.refusal.value)
+        if (asked.code.step, asked.code.device_no, asked.code.refresh) in self.codes:
+            raise RefusedError("pay_code_used")
         if card.status == "lost":
-            return "card_reported_lost"
+            raise RefusedError("card_reported_lost")
         if not card.may_pay:
-            return "payment_not_enabled"
+            raise RefusedError("payment_not_enabled")
+        if asked.password is not None:
+            self._check(card, asked.password)
+        if asked.concern is Concern.DENY:
+            raise RefusedError("risk_declined")
         left = asked.amount
-        for share in asked.fund_shares:
-            fund = f"fund:{region_of(share.account):06d}:{fund_pay_type_of(share.account)}"
-            sale.parts.append(Part("pool_fund", fund, fund, share.amount))
-            left -= share.amount
+        if asked.bill is not None:
+            covered = sum(line.amount for line in asked.bill.lines if line.item == COVERED)
+            sale.fund = min(covered, ANNUAL_CAP - self.fund_paid[sale.card, self.day.year])
+        if sale.fund:
+            fund = f"fund:{self.area:06d}:310100"
+            sale.parts.append(Part("pool_fund", fund, fund, sale.fund))
+            left -= sale.fund
+        own = left
         account = self._personal(sale.card)
         totals = self.accounts[account]
         has = {
@@ -237,9 +221,59 @@ class Reference:
                 sale.parts.append(Part(kind, source, back_to, min(left, has[kind])))
                 left -= sale.parts[-1].amount
         if left:
-            sale.parts = []
-            return "insufficient_funds"
-        return None
+            raise RefusedError("insufficient_funds")
+        self._limit(sale, own)
+
+    def _limit(self, sale: Sale, own: int) -> None:
+        asked, card = sale.asked, self.cards[sale.card]
+        banked = sum(part.amount for part in sale.parts if part.kind == "bank_card")
+        left_today = LIMIT_A_DAY - self.spent[sale.card, self.day]
+        if banked > left_today:
+            raise RefusedError("limit_exceeded")
+        must_confirm = (
+            own > NO_PASSWORD_UP_TO
+            or own > card.no_password_up_to
+            or banked > LIMIT_UNCONFIRMED - self.spent_unconfirmed[sale.card, self.day]
+            or asked.concern is Concern.CHALLENGE
+        )
+        sale.is_confirmed = must_confirm or asked.password is not None
+        sale.is_review = asked.concern is Concern.REVIEW
+        if sale.is_review or (must_confirm and asked.password is None):
+            sale.state = "awaiting_user"
+            sale.ends_at = self.now + (REVIEW_S if sale.is_review else CONFIRM_S)
+
+    def _check(self, card: Cardholder, password: PasswordProof, about: str | None = None) -> None:
+        if card.tries >= TRIES_MAX:
+            raise RefusedError("password_locked", about, tries_left=0)
+        if password.version != PASSWORD_VERSION:
+            raise RefusedError("password_incorrect", about)
+        if not password.is_right:
+            card.tries += 1
+            raise RefusedError("password_incorrect", about, tries_left=TRIES_MAX - card.tries)
+
+    def _confirm(self, asked: Confirm) -> Words:
+        sale = self.sales.get(asked.payment)
+        if sale is None or asked.merchant not in (None, sale.asked.merchant):
+            raise RefusedError("payment_not_found")
+        is_too_late = sale.state == "awaiting_user" and self.now >= sale.ends_at
+        if sale.refusal != "confirmation_timeout" and (
+            sale.state != "awaiting_user" or sale.is_review != (asked.password is None)
+        ):
+            raise RefusedError("payment_state_conflict")
+        if sale.refusal == "confirmation_timeout" or is_too_late:
+            raise RefusedError("confirmation_timeout")
+        card = self.cards[sale.card]
+        if card.status == "lost":
+            raise RefusedError("card_reported_lost")
+        if asked.password is not None:
+            self._check(card, asked.password, "password_block")
+            card.tries = 0
+        sale.state, sale.ends_at = "authorized", self.now + sale.asked.hold_s
+        if sale.asked.capture:
+            self._take(sale, sale.asked.amount)
+            sale.state = "captured"
+        sale.sequence += 1
+        return {"payment": sale.words()}
 
     def _capture(self, asked: Capture) -> Words:
         sale = self._own(asked)
@@ -248,6 +282,9 @@ class Reference:
         amount = sale.sum("held") if asked.amount is None else asked.amount
         if amount > sale.sum("held"):
             raise RefusedError("capture_exceeds_authorization", "amount")
+        if sale.asked.bill is not None and amount != sale.asked.amount:
+            raise RefusedError("amount_mismatch", "amount")
+        sale.sequence += 1
         self._take(sale, amount)
         if asked.final:
             self._release(sale)
@@ -261,10 +298,14 @@ class Reference:
             sale, is_in_time = self.sales[asked.payment], self.now >= self.sales[asked.payment].ends_at
         else:
             raise RefusedError("payment_state_conflict")
-        if sale.state != "authorized" or not is_in_time:
+        if sale.state not in HELD or not is_in_time:
             raise RefusedError("payment_state_conflict")
+        if isinstance(asked, Expire) and sale.state == "awaiting_user":
+            sale.refusal = "confirmation_timeout"
+        is_void = isinstance(asked, Void) or sale.state == "awaiting_user"
         self._release(sale)
-        sale.state = "captured" if sale.sum("captured") else "voided" if isinstance(asked, Void) else "expired"
+        sale.state = "captured" if sale.sum("captured") else "voided" if is_void else "expired"
+        sale.sequence += 1
         return {"payment": sale.words()}
 
     def _give_back(self, asked: RefundPayment) -> Words:
@@ -273,10 +314,13 @@ class Reference:
             raise RefusedError("order_number_used", "refund_no")
         if sale.state not in ("captured", "partially_refunded"):
             raise RefusedError("payment_state_conflict")
-        if asked.amount > sale.sum("captured") - sale.sum("refunded"):
+        left = sale.sum("captured") - sale.sum("refunded")
+        left_without_the_fund = left - sum(part.captured - part.refunded for part in sale.parts if part.is_fund)
+        if asked.amount != left and asked.amount > left_without_the_fund:
             raise RefusedError("refund_exceeds_payment", "amount")
         if self.now >= sale.captured_at + REFUND_WINDOW_S:
             raise RefusedError("refund_window_closed")
+        sale.sequence += 1
         self._return(sale, asked.amount, asked.refund_no)
         return {"payment": sale.words(), "refund": asked.amount}
 
@@ -286,7 +330,8 @@ class Reference:
             return {"outcome": "nothing_to_cancel"}
         sale = self.sales[payment]
         words: Words = {"outcome": "nothing_to_cancel"}
-        if sale.state == "authorized":
+        sale.sequence += sale.state in (*HELD, "captured", "partially_refunded")
+        if sale.state in HELD:
             self._release(sale)
             words["outcome"] = "voided"
             sale.state = "captured" if sale.sum("captured") else "voided"
@@ -333,7 +378,7 @@ class Reference:
     def _release(self, sale: Sale) -> None:
         for part in sale.parts:
             self._move(part.source, self._till(sale), -part.held, "pending")
-            self._spend(sale, part, -part.held)
+            self._spend(sale, part, -part.held)  # which a bill has in one piece, or no more
 
     def _return(self, sale: Sale, amount: int, number: str) -> None:
         for part in reversed(sale.parts):
@@ -341,12 +386,17 @@ class Reference:
             self._move(self._till(sale), part.back_to, share, "posted")
             part.refunded += share
             amount -= share
+            if part.is_fund:
+                self.fund_paid[sale.card, sale.day.year] -= share
         sale.state = "refunded" if sale.sum("refunded") == sale.sum("captured") else "partially_refunded"
         self.refund_numbers.add((sale.asked.payment, number))
 
     def _spend(self, sale: Sale, part: Part, amount: int) -> None:
         if part.kind == "bank_card":
             self.spent[sale.card, sale.day] += amount
+            self.spent_unconfirmed[sale.card, sale.day] += 0 if sale.is_confirmed else amount
+        if part.is_fund:
+            self.fund_paid[sale.card, sale.day.year] += amount
 
     def _move(self, debit: str, credit: str, amount: int, how: str) -> None:
         self.accounts[debit][f"debits_{how}"] += amount
@@ -363,7 +413,3 @@ class Reference:
     @staticmethod
     def _till(sale: Sale) -> str:
         return f"merchant:{id_text(sale.asked.merchant)}:payable"
-
-
-def _moved(totals: Counter[str]) -> dict[str, int]:
-    return {name: amount for name, amount in totals.items() if amount}

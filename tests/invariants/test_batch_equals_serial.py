@@ -20,7 +20,8 @@ from tests.invariants.pictures import words_of
 PROJECTIONS: Final = {
     "payers": "SELECT * FROM payer",
     "payments": """
-        SELECT id, order_no, amount, state, refusal, captured, refunded, tenders, business_date, cycle, limit_day
+        SELECT id, order_no, amount, state, refusal, captured, refunded, tenders, business_date, cycle, limit_day,
+               sequence, limit_class, details
           FROM payment
     """,
     "refunds": "SELECT payment, refund_no, id, amount, tenders, business_date, cycle FROM refund",

@@ -6,7 +6,7 @@ from engine.core.accounts import AccountId, personal_account
 from engine.core.calendar import CycleNumber
 from engine.core.ids import CardId
 from engine.core.journal import GENESIS, BatchHeader, EventRow, PostingRow, batch_hash
-from engine.core.payments import State
+from engine.core.payments import HELD, State
 from engine.core.postings import Phase, Posting, PostingKind, Totals, fold, is_kept_on_payer
 
 _BALANCES = """
@@ -27,13 +27,15 @@ SELECT p.id, p.state, p.amount, p.captured, p.refunded,
 _STRAY_ORDERS = """
 SELECT o.merchant, o.order_no FROM order_ref o LEFT JOIN payment p ON p.id = o.payment
  WHERE o.payment IS NOT NULL
-   AND (p.id IS NULL OR p.state = 7 OR (p.merchant, p.order_no) <> (o.merchant, o.order_no))
+   AND (p.id IS NULL OR p.state = 7 OR p.merchant <> o.merchant
+        OR (p.order_no <> o.order_no AND NOT starts_with(o.order_no, '$quote/')))
 UNION ALL
-SELECT p.merchant, p.order_no FROM payment p LEFT JOIN order_ref o ON o.payment = p.id
+SELECT p.merchant, p.order_no
+  FROM payment p LEFT JOIN order_ref o ON o.payment = p.id AND o.order_no = p.order_no
  WHERE p.state <> 7 AND o.payment IS NULL
 """
 _STRAY_HOLDS = """
-SELECT * FROM (SELECT expires_at AS due, id AS payment FROM payment WHERE state = 1) p
+SELECT * FROM (SELECT expires_at AS due, id AS payment FROM payment WHERE state IN (1, 8)) p
   FULL JOIN hold h USING (due, payment) WHERE p.payment IS NULL OR h.payment IS NULL
 """
 _STRAY_ANSWERS = """
@@ -97,5 +99,5 @@ async def _prove_payments(sql: asyncpg.Connection) -> None:
     for row in await sql.fetch(_PAYMENT_SUMS):
         assert row["captured"] == row["posted"], "what is captured was posted"
         assert row["refunded"] == row["given_back"] == row["refund_rows"] <= row["captured"] <= row["amount"]
-        held = row["amount"] - row["captured"] if row["state"] == State.AUTHORIZED else 0
+        held = row["amount"] - row["captured"] if row["state"] in HELD else 0
         assert held == row["held"], "what is held is held by a posting"

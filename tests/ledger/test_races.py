@@ -98,7 +98,7 @@ async def test_code_that_was_used_behind_the_lock_is_caught_by_its_unique_key(
         held = asyncio.create_task(ledger.submit(command))
         neighbour = asyncio.create_task(ledger.submit(world.authorize(card=1)))
         await gate.reached.wait()
-        await sql.execute("INSERT INTO code_use VALUES ($1, $2, 0)", step, command.device_no)
+        await sql.execute("INSERT INTO code_use VALUES ($1, $2, 0)", step, world.device_no(0))
         gate.open()
         assert (await held).answer.refusal == Refusal.PAY_CODE_USED.value
         assert (await neighbour).answer.refusal is None

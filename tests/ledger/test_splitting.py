@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from engine.core.commands import Authorize
-from engine.core.ids import CallerId
+from engine.core.ids import CallerId, MerchantId
 from engine.ledger.lane import REQUEUE_FOR_S, RUNS_TOGETHER_MAX, BatchDone
 from engine.store.connection import LANE_SETTINGS
 from engine.store.faults import PoisonedBatch, StoreUnavailable
@@ -45,7 +45,8 @@ def half_a_character_in_the_key(command: Authorize) -> Authorize:
 
 def more_than_64_bits(command: Authorize) -> Authorize:
     """No column holds it."""
-    return msgspec.structs.replace(command, code_step=2**63)
+    assert command.code is not None
+    return msgspec.structs.replace(command, code=msgspec.structs.replace(command.code, step=2**63))
 
 
 def key_that_fits_no_index(command: Authorize) -> Authorize:
@@ -55,7 +56,7 @@ def key_that_fits_no_index(command: Authorize) -> Authorize:
 
 def merchant_that_does_not_exist(command: Authorize) -> Authorize:
     """A request is verified with its merchant's key, so deciding trips over this."""
-    return msgspec.structs.replace(command, caller=CallerId(bytes(16)))
+    return msgspec.structs.replace(command, caller=CallerId(bytes(16)), merchant=MerchantId(bytes(16)))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 import ast
 import re
+from collections import Counter
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from stdnum import numdb
@@ -8,13 +10,27 @@ from stdnum.iso7064 import mod_11_10
 
 import engine.sandbox.city
 from engine.core.accounts import pooling_area
-from engine.core.scenarios import BY_NAME
+from engine.core.participants import CODE_PATTERNS, ParticipantKind
+from engine.core.payments import TenderKind
+from engine.core.scenarios import BY_NAME, SCENARIOS
 from engine.sandbox.city import SampleCity, sample_city
-from engine.sandbox.participants import Merchant
+from engine.sandbox.participants import Merchant, MerchantKind
 from engine.sandbox.regions import DISTRICTS
 
 CITY = sample_city()
-DATA_MODULES = ("city", "draws", "names", "numbers", "participants", "people", "purchases", "regions")
+DATA_MODULES = (
+    "catalogue",
+    "city",
+    "draws",
+    "medical_bills",
+    "names",
+    "numbers",
+    "participants",
+    "people",
+    "plans",
+    "purchases",
+    "regions",
+)
 OUTSIDE = {"collections.abc", "datetime", "enum", "itertools", "math", "typing", "msgspec"}
 
 
@@ -57,16 +73,22 @@ def test_one_bank_settles_and_one_holds_the_funds() -> None:
     assert CITY.fund_bank in {bank.cnaps for bank in CITY.banks}
 
 
-def test_there_are_twelve_hospitals_and_twenty_pharmacies() -> None:
-    kinds = [merchant.kind for merchant in CITY.merchants]
-    assert (kinds.count("hospital"), kinds.count("pharmacy")) == (12, 20)
+def test_there_are_twelve_hospitals_twenty_pharmacies_and_the_citys_other_services() -> None:
+    kinds = Counter(merchant.kind for merchant in CITY.merchants)
+    assert (kinds["hospital"], kinds["pharmacy"]) == (12, 20)
+    assert set(kinds) == set(get_args(MerchantKind))
+
+
+def test_ids_follow_from_places_so_newcomers_come_last() -> None:
+    assert [merchant.slug for merchant in CITY.merchants[:32:31]] == ["hospital-01", "pharmacy-20"]
 
 
 @pytest.mark.parametrize("merchant", CITY.merchants, ids=lambda merchant: merchant.slug)
 def test_merchant_is_well_formed(merchant: Merchant) -> None:
-    letter, mcc = {"hospital": ("H", "8062"), "pharmacy": ("P", "5912")}[merchant.kind]
+    letter = {"hospital": "H", "pharmacy": "P"}.get(merchant.kind, "C")
     assert re.fullmatch(rf"{letter}{merchant.region}\d{{5}}", merchant.code)
-    assert mcc == merchant.mcc
+    assert CODE_PATTERNS[ParticipantKind.MERCHANT][0].fullmatch(merchant.code)
+    assert BY_NAME[merchant.scenarios[0]].mcc == merchant.mcc
     assert merchant.region in {district.code for district in DISTRICTS}
     assert merchant.cnaps in {bank.cnaps for bank in CITY.banks}
     assert set(merchant.scenarios) <= set(BY_NAME)
@@ -77,11 +99,12 @@ def test_merchant_is_well_formed(merchant: Merchant) -> None:
     assert "Demo" in merchant.name_en
 
 
-def test_only_hospitals_take_outpatients() -> None:
-    assert {merchant.kind: merchant.scenarios for merchant in CITY.merchants} == {
-        "hospital": ("outpatient", "pharmacy"),
-        "pharmacy": ("pharmacy",),
-    }
+def test_medicine_is_for_hospitals_and_pharmacies() -> None:
+    sold = {merchant.kind: merchant.scenarios for merchant in CITY.merchants}
+    assert (sold.pop("hospital"), sold.pop("pharmacy")) == (("outpatient", "pharmacy", "inpatient"), ("pharmacy",))
+    others = [BY_NAME[name] for names in sold.values() for name in names]
+    assert len(others) == len(set(others)) == len(SCENARIOS) - 3, "each of the others at one kind of merchant"
+    assert not [scenario for scenario in others if TenderKind.POOL_FUND in scenario.tenders]
 
 
 def test_one_pharmacy_is_suspended() -> None:

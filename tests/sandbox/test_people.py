@@ -17,6 +17,7 @@ from engine.sandbox.people import (
     BANK_ALLOWANCE_SHARES,
     CARDHOLDERS_MAX,
     ISSUE_LEVEL_SHARES,
+    NO_PASSWORD_SHARES,
     STATUS_SHARES,
     TENDER_ORDER_SHARES,
     Cardholder,
@@ -106,6 +107,7 @@ def test_shares_are_as_the_tables_say() -> None:
         (STATUS_SHARES, Counter[object](person.status for person in PEOPLE)),
         (ISSUE_LEVEL_SHARES, Counter(person.issue_level for person in PEOPLE)),
         (TENDER_ORDER_SHARES, Counter(person.tender_order for person in PEOPLE)),
+        (NO_PASSWORD_SHARES, Counter(person.no_password_up_to_fen for person in PEOPLE)),
         (BANK_ALLOWANCE_SHARES, Counter(person.bank_allowance_fen for person in PEOPLE)),
     ):
         expected = {value: pytest.approx(share, rel=0.05, abs=35) for value, share in shares}
@@ -149,7 +151,7 @@ def test_only_the_chosen_tenders_can_be_spent(order: TenderOrder, spendable: int
 
 def test_same_seed_gives_the_same_people_for_ever() -> None:
     digest = hashlib.sha256(msgspec.json.encode(PEOPLE)).hexdigest()
-    assert digest == "313296c05d1d32a7af7ae9830f24a24d93c4722fe4b13afb9d9c870e2536cf3b"
+    assert digest == "c0fc912a910ba308682f1da355330bb2c1be3b4c4816437a3db104f8cda28cda"
 
 
 def test_another_seed_gives_other_people() -> None:

@@ -43,7 +43,7 @@ SELECT EXISTS (SELECT FROM pg_locks JOIN pg_stat_activity USING (pid)
 """
 STATE = "SELECT state FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'lane 1/1'"
 # A claim of the engine's own, about nobody: it locks the lane's row and nothing else.
-NOBODY = [(0, NO_ID, 8, None, None, None, None, None, None)]
+NOBODY = [(0, NO_ID, 8, None, None, None, None, None, None, False)]
 
 
 async def test_lane_that_nobody_had_starts_at_the_beginning(dsn: str, sql: asyncpg.Connection) -> None:
@@ -137,7 +137,7 @@ async def test_payer_is_as_new_as_its_lock_and_not_as_old_as_the_statement(dsn: 
     await other.execute("UPDATE payer SET status = 2")
     await other.close()
     await sql.execute("COMMIT")
-    ((is_locked, is_claimed, payer),) = await claiming
+    ((is_locked, is_claimed, payer, _),) = await claiming
     assert (is_locked, is_claimed) == (True, True)
     assert payer_of(payer).status is CardStatus.LOST
     await session.leave()

@@ -40,8 +40,12 @@ def test_everything_that_grows_by_the_day_is_there_from_yesterday_for_two_weeks(
         assert parts[-1].name == f"{parent}_20270113"
 
 
-def test_code_uses_are_there_from_yesterday_for_three_days() -> None:
+def test_code_uses_are_there_for_three_days_and_as_far_back_as_gates_may_be_late() -> None:
     assert [part.name for part in of("code_use")] == [
+        "code_use_20261225",
+        "code_use_20261226",
+        "code_use_20261227",
+        "code_use_20261228",
         "code_use_20261229",
         "code_use_20261230",
         "code_use_20261231",
@@ -69,7 +73,7 @@ def test_days_are_counted_from_the_business_date_which_begins_at_the_cut_over() 
 def test_bounds_are_those_of_the_kinds_of_keys() -> None:
     parts = {part.parent: part for part in partitions_of_day(date(2026, 12, 31))}
     assert (parts["posting"].lower, parts["posting"].upper) == ("2026-12-31", "2027-01-01")
-    step = int(datetime(2026, 12, 29, tzinfo=UTC).timestamp()) // 30
+    step = int(datetime(2026, 12, 25, tzinfo=UTC).timestamp()) // 30
     codes = of("code_use")[0]
     assert (codes.lower, codes.upper) == (str(step), str(step + STEPS_PER_DAY))
     (december, *_) = of("payment")
@@ -125,7 +129,7 @@ async def test_makers_at_once_do_not_get_into_each_others_way(dsn: str, sql: asy
 
 
 async def test_old_codes_go_while_codes_are_used(dsn: str, sql: asyncpg.Connection) -> None:
-    """Two days are kept. The transaction that uses a code is waited for, and others use theirs meanwhile."""
+    """The transaction that uses a code is waited for, and others use theirs meanwhile."""
     now = await sql.fetchval("SELECT clock_timestamp() + interval '3 days'")
     step = int(now.timestamp()) // 30
     dropper = await connect(dsn, READ_SETTINGS, application_name="dropper")

@@ -46,7 +46,23 @@ async def test_payer_comes_back_as_it_was(dsn: str, sql: asyncpg.Connection) -> 
         credits_pending=14,
         credits_posted=99,
         limit_day=date(2026, 7, 1),
-        spent=15,
+        spent=18,
+        spent_unconfirmed=16,
+        spent_offline=17,
+        limit_a_day=21,
+        limit_unconfirmed=22,
+        limit_offline=23,
+        no_password_up_to=24,
+        password_version=25,
+        password_tries=4,
+        insured_region=110101,
+        insurance=310,
+        person_type=12,
+        benefit_year=2026,
+        deductible_used=27,
+        fund_paid=28,
+        family=CardId(an_id(IdKind.CARD)),
+        blocked_scenarios=1 << 62,
     )
     await sql.copy_records_to_table("payer", records=[payer_row(payer)])
     row = await sql.fetchrow("SELECT * FROM payer")
@@ -74,20 +90,25 @@ async def test_payment_and_refund_come_back_as_they_were_answered(dsn: str, sql:
 
 async def test_states_of_the_world_are_read_by_their_own_keys(dsn: str, sql: asyncpg.Connection) -> None:
     world = await a_world(sql)
+    await sql.execute("UPDATE merchant SET level = 3")
     merchants = merchants_of(
-        await sql.fetch("SELECT id, region, is_suspended, scenarios FROM merchant WHERE id = $1", world.merchants[0])
+        await sql.fetch(
+            "SELECT id, region, is_suspended, scenarios, level FROM merchant WHERE id = $1", world.merchants[0]
+        )
     )
     assert list(merchants) == [world.merchants[0]]
-    assert merchants[world.merchants[0]].scenarios == (1, 2)
+    assert (merchants[world.merchants[0]].scenarios, merchants[world.merchants[0]].level) == ((1, 2), 3)
     await sql.execute("UPDATE device SET is_revoked = true WHERE card = $1", world.cards[1])
     devices = devices_of(await sql.fetch("SELECT * FROM device"))
     assert devices[world.device_no(0)] == Device(world.cards[0], False)
     assert devices[world.device_no(1)] == Device(world.cards[1], True)
-    row = await sql.fetchrow("SELECT business_date, cycle, cutoff_at, published_cycle, settled_cycle FROM control")
+    row = await sql.fetchrow(
+        "SELECT business_date, cycle, cutoff_at, published_cycle, settled_cycle, rules_version FROM control"
+    )
     assert row is not None
     control = control_of(row)
     assert control.published_cycle == control.cycle - 1
-    assert control.settled_cycle == 0
+    assert (control.settled_cycle, control.rules_version) == (0, 1)
     assert control.business_date.strftime("%Y%m%d01") == str(control.cycle)
 
 

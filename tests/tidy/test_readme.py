@@ -4,7 +4,6 @@ import re
 from pathlib import Path
 
 from engine.core.payments import TRANSITIONS
-from engine.core.scenarios import SCENARIOS
 from engine.core.settlement import CYCLE_TRANSITIONS
 
 ROOT = Path(__file__).parents[2]
@@ -35,8 +34,3 @@ def test_the_commands_are_single_lines_of_the_promised_shape() -> None:
     assert test is not None
     assert re.fullmatch(r"[^\n]+engine demo\n", run[1])
     assert re.fullmatch(r"[^\n]+&& \.venv/bin/pytest\n", test[1])
-
-
-def test_the_readme_names_every_scenario() -> None:
-    text = (ROOT / "README.md").read_text()
-    assert all(scenario.name in text for scenario in SCENARIOS)

@@ -298,13 +298,15 @@ async def open_api(
     node_dsn: str | None = None,
     redis_url: str | None = None,
     is_sandbox: bool = True,
+    public_url: str = "",
     make_ledger: Callable[[str], AbstractAsyncContextManager[Ledger]] | None = None,
 ) -> AsyncIterator[Api]:
     """A node with a small world: personal accounts of 100,000 fen, bank cards of 100,000 a day.
 
     *node_dsn* is another way to the same database; *make_ledger* makes a ledger to put in place of the node's own.
     """
-    settings = Settings(data_dir=folder, environ={}, is_sandbox=is_sandbox, lane_count=2, port=0)
+    environ = {"ENGINE_PUBLIC_URL": public_url}
+    settings = Settings(data_dir=folder, environ=environ, is_sandbox=is_sandbox, lane_count=2, port=0)
     async with AsyncExitStack() as stack:
         sql = await connect(dsn, READ_SETTINGS, application_name="test")
         stack.push_async_callback(sql.close)

@@ -6,6 +6,7 @@ import pytest
 
 from engine.core.accounts import agency_payable
 from engine.core.ids import AgencyId, CallerId, IdKind, id_text, parse_id
+from engine.core.participants import AgencyItem
 from engine.workers.timetable import instruct_by_hand
 from tests.agencies import an_agency
 from tests.builders import an_id
@@ -13,9 +14,9 @@ from tests.web.api import Api, Json, Reply, a_key, nobodys_id
 from tests.web.operators import add_keys
 
 
-async def add_agencies(api: Api, *names: str) -> dict[str, AgencyId]:
+async def add_agencies(api: Api, *names: str, item: AgencyItem = AgencyItem.PREMIUM) -> dict[str, AgencyId]:
     """Register agencies whose callers bear these names."""
-    agencies = {name: await an_agency(api.sql, api.world) for name in names}
+    agencies = {name: await an_agency(api.sql, api.world, item=item) for name in names}
     await add_keys(api, {name: CallerId(agency) for name, agency in agencies.items()})
     return agencies
 
@@ -50,8 +51,17 @@ async def bill(api: Api, number: str, *, caller: str = "exam") -> Reply:
     return await api.get(f"/v1/bills/{number}", caller=caller)
 
 
+async def test_agency_bills_what_it_is_registered_for(api: Api) -> None:
+    await add_agencies(api, "training", item=AgencyItem.TRAINING_FEE)
+    for item in ("premium", "exam_fee"):
+        refused = await api.post("/v1/bills", a_bill(api, item=item), caller="training")
+        assert (refused.refused, refused.pointers) == ((400, "field-invalid"), ["/item"])
+    assert (await api.get("/v1/bills", caller="training")).items == []
+    assert await billed(api, caller="training", item="training_fee")
+
+
 async def test_bill_is_paid_remitted_and_shown(api: Api) -> None:
-    agencies = await add_agencies(api, "exam")
+    agencies = await add_agencies(api, "exam", item=AgencyItem.EXAM_FEE)
     sent = await api.post("/v1/bills", a_bill(api, bill_no="EXAM-1", item="exam_fee"), caller="exam")
     assert (sent.status, sent["status"], sent["payment_id"]) == (201, "billed", None)
     assert (sent["agency_id"], sent["item"], sent["currency"]) == (id_text(agencies["exam"]), "exam_fee", "CNY")

@@ -16,7 +16,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from engine.web import docs
+from engine.web import cashier_page, docs
 from engine.web.docs import FILES, LANGUAGES, STATIC, Language, guide_page
 from engine.web.examples import SIGNED
 from engine.web.problems import PROBLEMS
@@ -250,5 +250,6 @@ def test_vendored_files_are_those_of_the_package() -> None:
 
 def test_every_kept_file_is_used() -> None:
     kept = {str(path.relative_to(STATIC)) for path in STATIC.rglob("*") if path.is_file()}
-    templates = {"page.html", "contract.md", *(f"guide.{language}.html" for language in LANGUAGES)}
-    assert kept == {file.path for file in FILES.values()} | templates | {"swagger-ui/README.md", "swagger-ui/NOTICE"}
+    templates = {"page.html", "cashier.html", "contract.md", *(f"guide.{language}.html" for language in LANGUAGES)}
+    files = {file.path for file in FILES.values()} | set(cashier_page.FILES)
+    assert kept == files | templates | {"swagger-ui/README.md", "swagger-ui/NOTICE"}

@@ -3,12 +3,16 @@
 import asyncio
 
 import asyncpg
+import msgspec
 import pytest
 
+from engine.core.benefits import share_of
 from engine.core.ids import IdKind, id_text
 from engine.web.callers import FRESH_S
+from tests.core.medical import WORKING
 from tests.ledger.conftest import LoopClock
 from tests.web.api import Api, Json, nobodys_id
+from tests.web.counter import QUOTES, a_bill_payment, a_quote, open_counter, tenders_of, use, year_round
 from tests.web.operators import (
     HARBOUR_BANK,
     RIVER_BANK,
@@ -85,6 +89,10 @@ async def test_every_kind_is_registered_with_what_it_has(office: Api) -> None:
         ({"scenarios": []}, "/scenarios"),
         ({"scenarios": ["pharmacy", "pharmacy"]}, "/scenarios"),
         ({"terminals": ["T-01", "T-01"]}, "/terminals"),
+        ({"level": 4}, "/level"),
+        ({"level": -1}, "/level"),
+        ({"level": None}, "/level"),
+        ({"kind": "bank", "code": RIVER_BANK, "level": 1}, "/level"),
         ({"item": "premium"}, "/item"),
         ({"role": "audit"}, "/role"),
         ({"settlement_bank": True}, "/is_settlement_bank"),
@@ -206,6 +214,52 @@ async def test_change_takes_effect_for_payments_once_it_is_approved(office: Api)
     assert (await office.pay()).refused == (403, "scenario-not-enabled")
     view = await shown(office, path)
     assert (view["name_en"], view["version"], view["code"]) == ("Renamed", 1, "P11010100000")
+
+
+async def test_grade_is_registered_and_shown_for_merchants_only(office: Api) -> None:
+    bank = result_of(await register(office, a_bank()))
+    graded = result_of(await register(office, a_merchant(code="H11010100043", level=3)))
+    plain = result_of(await register(office, a_merchant()))
+    levels = [(await shown(office, f"/v1/participants/{one['id']}"))["level"] for one in (bank, graded, plain)]
+    assert levels == [None, 3, 0]
+
+
+async def test_grade_decides_what_the_funds_pay_once_two_have_changed_it(office: Api) -> None:
+    await open_counter(office)
+    await use(office, 0, deductible=180_000)  # all of it, so that the fund pays its rate
+    path = merchant_path(office)
+    quote = (await office.post(QUOTES, a_quote(office)))["id"]
+    third = await office.pay(a_bill_payment(office))
+    asked = await office.post(f"{path}/changes", {"level": 1, "reason": "regraded"}, caller="alpha")
+    assert tenders_of(await office.pay(a_bill_payment(office))) == tenders_of(third)
+    assert (await approve(office, asked, by="alpha")).refused == (403, "approval-required")
+    assert (await approve(office, asked)).status == 200
+    assert (await shown(office, path))["level"] == 1
+    first = await office.pay(a_bill_payment(office))
+    rates = year_round().rates_e4[WORKING]
+    for paid, rate in ((third, rates[3]), (first, rates[1])):
+        in_scope = msgspec.convert(paid["medical"], Json)["in_scope"]
+        assert isinstance(in_scope, int)
+        assert tenders_of(paid)["pool_fund"] == share_of(in_scope, rate)
+    late = await office.pay(a_bill_payment(office, bill=None, quote_id=quote))
+    assert late.refused == (409, "presettlement-changed")
+
+
+@pytest.mark.parametrize("level", [0, 3])
+async def test_change_to_the_grade_that_it_has_is_none(office: Api, level: int) -> None:
+    await office.sql.execute("UPDATE merchant SET level = $1", level)
+    reply = await office.post(f"{merchant_path(office)}/changes", {"level": level, "reason": "r"}, caller="alpha")
+    assert reply.refused == (400, "field-invalid")
+    bank = f"/v1/participants/{id_text(office.world.banks[0])}/changes"
+    refused = await office.post(bank, {"level": 3, "reason": "r"}, caller="alpha")
+    assert (refused.refused, refused.pointers) == ((400, "field-invalid"), ["/level"])
+
+
+async def test_other_changes_leave_the_grade(office: Api) -> None:
+    await office.sql.execute("UPDATE merchant SET level = 2")
+    path = merchant_path(office)
+    await approve(office, await office.post(f"{path}/changes", {"name_en": "A", "reason": "r"}, caller="alpha"))
+    assert (await shown(office, path))["level"] == 2
 
 
 async def test_bank_of_an_account_is_changed_by_two(office: Api) -> None:

@@ -2,17 +2,24 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
+import pytest_asyncio
 
-from engine.core.ids import IdKind
+from engine.core.ids import IdKind, id_text
 from engine.web.app import ROUTES, SANDBOX_ROUTES, Route
+from engine.web.examples import EXAMPLES
+from engine.web.operations import OPERATIONS
+from tests.agencies import a_batch, benefit_line
 from tests.web.api import Api, Json, nobodys_id, open_api
+from tests.web.operators import add_operators
+from tests.web.test_bills import add_agencies
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 NO_PAYMENT = (404, "payment-not-found")
 NOT_FOUND = (404, "not-found")
-# Operators' and agencies' paths need callers of their own; their tests are beside their handlers.
+# Of operators.
 NOT_OWN = ("/reissue", "/acknowledgement")
 OWN_PATHS = ("/v1/payments", "/v1/cards", "/v1/clearing/files", "/v1/clearing/positions", "/v1/sandbox")
 MERCHANT_CALLS: list[tuple[str, str, Json]] = [
@@ -25,6 +32,37 @@ MERCHANT_CALLS: list[tuple[str, str, Json]] = [
     ("POST", "/v1/payments/cancel", {"order_no": "A"}),
     ("POST", "/v1/payments", {}),
 ]
+
+OPERATORS_PATHS = (
+    *("/v1/participants", "/v1/funds", "/v1/approvals", "/v1/postings", "/v1/reconciliations"),
+    *("/v1/clearing/cycles", "/v1/clearing/caps", "/v1/clearing/cases"),
+)
+OPERATORS_ENDS = ("/files/{name}/reissue", "/{id}/approval", "/lines/{line}/reissue")
+AGENCIES_PATHS = ("/v1/bills", "/v1/disbursements")
+PLACES = {
+    "{name}": "SSC_102100000000_20261124_01_NET_v1.txt",
+    "{cycle}": "20261124-01",
+    "{n}": "1",
+    "{number}": "B-1",
+    "{keyid}": "k-1",
+    "{line}": nobodys_id(IdKind.DISBURSEMENT_LINE),
+}
+
+
+class Office(msgspec.Struct, frozen=True):
+    """Where operators and agencies call, and what there is under their paths."""
+
+    api: Api
+    ids: dict[str, str]
+
+
+def _office_caller(route: Route) -> str | None:
+    """Who calls an operator's or an agency's path; None for any other."""
+    if route.path.endswith("/settlement"):
+        return "bank-0"  # as if it were the settlement bank
+    if route.path.startswith(OPERATORS_PATHS) or route.path.endswith(OPERATORS_ENDS):
+        return "alpha"
+    return "bureau" if route.path.startswith(AGENCIES_PATHS) else None
 
 
 async def call(api: Api, method: str, target: str, body: Json, caller: str) -> tuple[int, object]:
@@ -123,6 +161,49 @@ async def test_unknown_parameter_is_refused_on_every_path_of_merchants_banks_and
     path = route.path.replace("{id}", identifier).replace("{extension:svg|png}", "svg")
     target = f"{path.replace('{name}', 'SSC_102100000000_20261124_01_NET_v1.txt')}?surprise=1"
     reply = await (city.get(target, caller=caller) if route.method == "GET" else city.post(target, caller=caller))
+    assert (reply.refused, reply.pointers) == ((400, "unknown-field"), ["/surprise"])
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def office(city: Api) -> Office:
+    """The city with operators and an agency that has sent in a batch."""
+    await add_operators(city)
+    await add_agencies(city, "bureau")
+    batch = a_batch([benefit_line(city.world.cards[0])])
+    sent = await city.post("/v1/disbursements", batch, caller="bureau")
+    assert sent.status == 201, sent.body
+    ids = {
+        "/v1/disbursements": str(sent["id"]),
+        "/v1/participants": id_text(city.world.merchants[0]),
+        "/v1/approvals": nobodys_id(IdKind.APPROVAL),
+        "/v1/reconciliations": nobodys_id(IdKind.RECONCILIATION),
+        "/v1/clearing/cases": "suspense-1.1.0-DEBIT",
+    }
+    return Office(city, ids)
+
+
+@pytest.mark.parametrize(
+    "route",
+    [route for route in ROUTES if _office_caller(route) is not None],
+    ids=lambda route: f"{route.method} {route.path}",
+)
+async def test_unknown_parameter_is_refused_on_every_path_of_operators_and_agencies(
+    office: Office, route: Route
+) -> None:
+    caller = _office_caller(route)
+    assert caller is not None
+    path = route.path
+    for place, value in PLACES.items():
+        path = path.replace(place, value)
+    identifier = next((known for start, known in office.ids.items() if path.startswith(start)), "")
+    target = f"{path.replace('{id}', identifier)}?surprise=1"
+    request = OPERATIONS[route.method, route.path].request
+    body = next((example for example in EXAMPLES if type(example) is request), None)
+    content = msgspec.json.encode(body) if body is not None else b"a file" if route.is_upload else None
+    api = office.api
+    reply = await (
+        api.get(target, caller=caller) if route.method == "GET" else api.post(target, content, caller=caller)
+    )
     assert (reply.refused, reply.pointers) == ((400, "unknown-field"), ["/surprise"])
 
 

@@ -153,8 +153,12 @@ async def test_problem_that_there_is_not(city: Api, slug: str) -> None:
 async def test_keys_of_the_engine_are_public(city: Api) -> None:
     keys = (await city.send("GET", "/v1/keys")).json["keys"]
     assert isinstance(keys, list)
-    assert [sorted(key) for key in keys] == [["alg", "crv", "kid", "kty", "use", "x"]]
+    assert [sorted(key) for key in keys] == [
+        ["alg", "crv", "kid", "kty", "use", "x"],
+        ["alg", "crv", "kid", "kty", "use", "x", "y"],
+    ]
     assert {("kty", "OKP"), ("crv", "Ed25519"), ("use", "sig")} <= set(keys[0].items())
+    assert {("kty", "EC"), ("crv", "P-256"), ("use", "enc"), ("alg", "ECDH-ES")} <= set(keys[1].items())
 
 
 async def test_contract_is_served(city: Api) -> None:

@@ -98,9 +98,9 @@ async def test_what_failed_to_be_done_is_done_when_the_key_comes_again(api: Api)
 
 
 async def test_clock_moves_codes_limits_and_due_dates_but_no_signatures(api: Api) -> None:
-    everything = PERSONAL_ACCOUNT + BANK_ALLOWANCE
     code_of_today = api.pay_code(refresh=5)
-    payment = await api.paid(amount=everything, scenario="outpatient")
+    await api.paid(amount=PERSONAL_ACCOUNT)
+    payment = await api.paid(amount=BANK_ALLOWANCE, scenario="outpatient")
     assert (await api.pay(amount=1)).refused == (402, "insufficient-funds")
     await advance(api, DAY_S)
     assert (await api.pay(pay_code=code_of_today)).refused == (422, "pay-code-wrong")

@@ -34,8 +34,10 @@ class Day(msgspec.Struct, frozen=True):
 async def day(city: Api) -> Day:
     """Bank-0 keeps card 0 and merchant-0; the funds are bank-2's."""
     await add_operators(city)
-    paid = await city.paid(card=0, amount=100_500)
-    other = await city.paid(card=3, amount=100_700, order_no="A-2")
+    await city.paid(card=0, amount=500)
+    await city.paid(card=3, amount=700)
+    paid = await city.paid(card=0, amount=100_000)  # more than is left on the personal account
+    other = await city.paid(card=3, amount=100_000, order_no="A-2")
     cycle = await city.publish()
     lines = []
     listed = await city.get(f"/v1/clearing/files?cycle={cycle_text(cycle)}&form=flat", caller="bank-0")
@@ -110,7 +112,7 @@ async def test_bank_sees_its_own_part_only(city: Api, day: Day) -> None:
     funds = await shown(city, day.path, caller="bank-2")
     assert {ids["bank"] for ids in of_kind(own, "file_line")} == {bank_number(0)}
     assert {ids["bank"] for ids in of_kind(funds, "file_line")} == {bank_number(2)}
-    assert [step["amount"] for step in funds if step["kind"] == "posted"] == [100_000]
+    assert [step["amount"] for step in funds if step["kind"] == "posted"] == [99_500]
     assert of_kind(own, "statement_line")
     assert not of_kind(funds, "statement_line")
     assert not of_kind(own, "captured")
@@ -147,8 +149,8 @@ async def test_nobody_elses_payment_is_found(city: Api, day: Day) -> None:
 
 async def test_words_are_in_the_callers_language(city: Api, day: Day) -> None:
     english, chinese = await shown(city, day.path), await shown(city, day.path, language="zh")
-    assert english[0]["text"] == "Paid 1005.00 yuan"
-    assert chinese[0]["text"] == "支付成功 1005.00 元"
+    assert english[0]["text"] == "Paid 1000.00 yuan"
+    assert chinese[0]["text"] == "支付成功 1000.00 元"
     assert [step["ids"] for step in english] == [step["ids"] for step in chinese]
     assert not [step["text"] for step in (*english, *chinese) if "–" in str(step["text"])], "every value is there"
 

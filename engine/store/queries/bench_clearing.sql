@@ -13,3 +13,10 @@ TRUNCATE clearing_run, clearing_route, net_position, clearing_file, clearing_chu
 -- name: reopen_cycle
 -- $1 business_date date, $2 cycle bigint, $3 cutoff_at timestamptz
 UPDATE control SET business_date = $1, cycle = $2, cutoff_at = $3, published_cycle = 0;
+
+-- name: bring_cutoff_forward
+-- The open cycle is due to be closed, by business time that nobody has moved on.
+UPDATE control SET cutoff_at = clock_timestamp() RETURNING cycle;
+
+-- name: published_cycle
+SELECT published_cycle FROM control;

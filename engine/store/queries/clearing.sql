@@ -7,7 +7,8 @@ SELECT pg_try_advisory_lock($1);
 SELECT pg_advisory_unlock($1);
 
 -- name: clearing_state
-SELECT c.business_date, c.cycle, c.cutoff_at, c.published_cycle, c.settled_cycle, c.sandbox_offset_us, clock_timestamp() AS clock,
+SELECT c.business_date, c.cycle, c.cutoff_at, c.published_cycle, c.settled_cycle, c.rules_version,
+       c.sandbox_offset_us, clock_timestamp() AS clock,
        ARRAY(SELECT r.cycle FROM clearing_run r WHERE r.published_at IS NULL ORDER BY r.cycle) AS unpublished
   FROM control c;
 

@@ -39,7 +39,8 @@ BEGIN ISOLATION LEVEL READ COMMITTED;
 -- name: lock_and_claim
 -- S1: lock the lane's own row, then the payers that are free, in id order, and claim the keys of the commands whose payer
 -- is locked, in key order. No row comes back when the lane is not as this session left it.
--- Payers are found through maps that never change; who is skipped here is asked again later, so nothing waits for a payer.
+-- Payers are found through maps that never change, but for the relative who helps with a bill: a relation that ended
+-- since is seen after the lock, and one that began since helps the next time. Who is skipped here is asked again later, so nothing waits for a payer.
 -- Of what a statement reads and locks at once only the locked row is as new as its lock: so a payer is read here, and
 -- everything else in S2.
 -- $1 claims claim[], $2 business_date date, $3 lane smallint, $4 seq bigint, $5 epoch bigint
@@ -56,12 +57,23 @@ WITH held AS MATERIALIZED (
                WHEN c.card IS NOT NULL THEN (SELECT y.id FROM payer y WHERE y.id = c.card)
                ELSE (SELECT (SELECT p.payer FROM payment p WHERE p.id = o.payment) FROM order_ref o
                       WHERE o.merchant = c.merchant AND o.order_no = c.order_no)
-           END AS payer
+           END AS payer,
+           CASE
+               WHEN c.needs_family
+               THEN (SELECT y.family FROM payer y
+                      WHERE y.id = coalesce(c.card, (SELECT d.card FROM device d WHERE d.device_no = c.device_no)))
+               WHEN c.payment IS NOT NULL THEN (SELECT p.family FROM payment p WHERE p.id = c.payment)
+               WHEN c.order_no IS NOT NULL
+               THEN (SELECT (SELECT p.family FROM payment p WHERE p.id = o.payment) FROM order_ref o
+                      WHERE o.merchant = c.merchant AND o.order_no = c.order_no)
+           END AS family
       FROM cmd c
 ), locked AS MATERIALIZED (
     SELECT y.id, y AS found
       FROM payer y
-     WHERE y.id = ANY (ARRAY(SELECT s.payer FROM subject s WHERE s.payer IS NOT NULL))
+     WHERE y.id = ANY (ARRAY(SELECT s.payer FROM subject s WHERE s.payer IS NOT NULL
+                             UNION ALL
+                             SELECT s.family FROM subject s WHERE s.family IS NOT NULL))
      ORDER BY y.id
        FOR NO KEY UPDATE SKIP LOCKED
 ), claimed AS (
@@ -69,13 +81,16 @@ WITH held AS MATERIALIZED (
     SELECT c.caller, c.operation, c.key, $2::date, $3::smallint, $4::bigint, c.n
       FROM cmd c JOIN subject s ON s.n = c.n
      WHERE c.key IS NOT NULL AND (s.payer IS NULL OR s.payer IN (SELECT l.id FROM locked l))
+       AND (s.family IS NULL OR s.family IN (SELECT l.id FROM locked l))
      ORDER BY c.caller, c.operation, c.key
     ON CONFLICT DO NOTHING
     RETURNING n
 )
-SELECT s.payer IS NULL OR l.id IS NOT NULL AS is_locked, k.n IS NOT NULL AS is_claimed, l.found AS payer
+SELECT (s.payer IS NULL OR l.id IS NOT NULL) AND (s.family IS NULL OR f.id IS NOT NULL) AS is_locked,
+       k.n IS NOT NULL AS is_claimed, l.found AS payer, f.found AS family
   FROM subject s
   LEFT JOIN locked l ON l.id = s.payer
+  LEFT JOIN locked f ON f.id = s.family
   LEFT JOIN claimed k ON k.n = s.n
  ORDER BY s.n;
 
@@ -90,7 +105,8 @@ WITH orders AS MATERIALIZED (
            LATERAL (SELECT x.* FROM order_ref x
                      WHERE x.merchant = k.merchant AND x.order_no = k.order_no LIMIT 1) o
 )
-SELECT c.business_date, c.cycle, c.cutoff_at, c.published_cycle, c.settled_cycle, c.sandbox_offset_us, clock_timestamp() AS clock,
+SELECT c.business_date, c.cycle, c.cutoff_at, c.published_cycle, c.settled_cycle, c.rules_version,
+       c.sandbox_offset_us, clock_timestamp() AS clock,
        ARRAY(SELECT y.found
                FROM (SELECT unnest($1::uuid[]) AS id
                      UNION SELECT o.payment FROM orders o WHERE o.payment IS NOT NULL) i,
@@ -103,7 +119,7 @@ SELECT c.business_date, c.cycle, c.cutoff_at, c.published_cycle, c.settled_cycle
        ARRAY(SELECT y.found FROM unnest($4::bigint[]) i(device_no),
                     LATERAL (SELECT x AS found FROM device x WHERE x.device_no = i.device_no LIMIT 1) y) AS devices,
        ARRAY(SELECT y.found FROM unnest($5::uuid[]) i(id),
-                    LATERAL (SELECT (x.id, x.region, x.is_suspended, x.scenarios)::merchant_state AS found
+                    LATERAL (SELECT (x.id, x.region, x.is_suspended, x.scenarios, x.level)::merchant_state AS found
                                FROM merchant x WHERE x.id = i.id LIMIT 1) y) AS merchants,
        ARRAY(SELECT y.found FROM unnest($6::terminal[]) i,
                     LATERAL (SELECT x AS found FROM terminal x
@@ -131,6 +147,48 @@ SELECT b.bill_no, b.agency, b.card, b.amount, b.deadline, b.state, b.payment
   FROM unnest($1::text[]) k(bill_no),
        LATERAL (SELECT x.* FROM bill x WHERE x.bill_no = k.bill_no LIMIT 1) b;
 
+-- name: read_orders
+-- S2 again, for what was shown to be paid: the newest version of each. $1 orders order_key[]
+SELECT o.merchant, o.order_no, o.id, o.amount, o.expires_at
+  FROM unnest($1::order_key[]) k,
+       LATERAL (SELECT x.* FROM pay_order x WHERE x.merchant = k.merchant AND x.order_no = k.order_no LIMIT 1) o;
+
+-- name: read_rides
+-- S2 again, for cardholders of whom some ride is not paid. $1 cards uuid[]
+SELECT r.card, r.scenario, r.merchant, r.order_no FROM unpaid_ride r WHERE r.card = ANY ($1::uuid[]);
+
+-- name: read_visits
+-- S2 again, for bills of visits: those of each visit that are settled, the oldest first. $1 visits visit_key[]
+SELECT v.payer, v.merchant, v.visit_no, v.number, v.payment
+  FROM unnest($1::visit_key[]) k,
+       LATERAL (SELECT x.* FROM visit_settlement x
+                 WHERE x.payer = k.payer AND x.merchant = k.merchant AND x.visit_no = k.visit_no) v
+ ORDER BY v.number;
+
+-- name: write_visits
+-- S3 of a batch that settles bills of visits, or gives them back. $1 begun visit_settlement[], $2 ended visit_settlement[]
+WITH begun AS (
+    INSERT INTO visit_settlement SELECT * FROM unnest($1::visit_settlement[]) RETURNING 1
+), ended AS (
+    DELETE FROM visit_settlement s USING unnest($2::visit_settlement[]) v
+     WHERE s.payer = v.payer AND s.merchant = v.merchant AND s.visit_no = v.visit_no AND s.payment = v.payment
+       AND s.payer = ANY (ARRAY(SELECT w.payer FROM unnest($2::visit_settlement[]) w))
+    RETURNING 1
+)
+SELECT (SELECT count(*) FROM begun) AS begun, (SELECT count(*) FROM ended) AS ended;
+
+-- name: write_rides
+-- S3 of a batch in which a ride could not be taken, or was paid. $1 unpaid unpaid_ride[], $2 paid unpaid_ride[]
+WITH ride_new AS (
+    INSERT INTO unpaid_ride SELECT * FROM unnest($1::unpaid_ride[]) RETURNING 1
+), ride_paid AS (
+    DELETE FROM unpaid_ride r USING unnest($2::unpaid_ride[]) v
+     WHERE r.card = v.card AND r.scenario = v.scenario AND r.merchant = v.merchant AND r.order_no = v.order_no
+       AND r.card = ANY (ARRAY(SELECT w.card FROM unnest($2::unpaid_ride[]) w))
+    RETURNING 1
+)
+SELECT (SELECT count(*) FROM ride_new) AS unpaid, (SELECT count(*) FROM ride_paid) AS paid;
+
 -- name: write_bills
 -- S3 of a batch that pays bills or gives them back: each is as it was read, or the batch runs again. Locked in key order,
 -- before anything else of the batch that is waited for.
@@ -157,7 +215,8 @@ SELECT (SELECT count(*) FROM changed) AS bills;
 WITH payment_changed AS (
     UPDATE payment p
        SET state = v.state, captured = v.captured, refunded = v.refunded, tenders = v.tenders,
-           business_date = v.business_date, cycle = v.cycle, expires_at = v.expires_at, captured_at = v.captured_at
+           business_date = v.business_date, cycle = v.cycle, expires_at = v.expires_at, captured_at = v.captured_at,
+           amount = v.amount, refusal = v.refusal, sequence = v.sequence, details = v.details
       FROM unnest($1::payment[]) v
      WHERE p.id = v.id AND p.id = ANY ($2::uuid[])
     RETURNING 1
@@ -188,7 +247,8 @@ WITH order_new AS (
     INSERT INTO payment
     SELECT v.id, v.region, v.merchant, v.payer, v.order_no, v.amount, v.scenario, v.mode, v.terminal_id, v.description,
            v.state, v.refusal, v.captured, v.refunded, v.tenders, $12::date, v.cycle, $12::date, $11::timestamptz,
-           v.expires_at, CASE WHEN v.cycle IS NOT NULL THEN $11::timestamptz END, v.bill_no
+           v.expires_at, CASE WHEN v.cycle IS NOT NULL THEN $11::timestamptz END, v.bill_no, v.sequence, v.limit_class,
+           v.details, v.family
       FROM unnest($3::new_payment[]) v
     RETURNING 1
 ), posting_new AS (
@@ -207,7 +267,10 @@ WITH order_new AS (
     UPDATE payer p
        SET status = v.status, debits_pending = v.debits_pending, debits_posted = v.debits_posted,
            credits_pending = v.credits_pending, credits_posted = v.credits_posted,
-           limit_day = v.limit_day, spent = v.spent
+           limit_day = v.limit_day, spent = v.spent, spent_unconfirmed = v.spent_unconfirmed,
+           spent_offline = v.spent_offline, tender_order = v.tender_order, no_password_up_to = v.no_password_up_to,
+           password_version = v.password_version, password_tries = v.password_tries, benefit_year = v.benefit_year,
+           deductible_used = v.deductible_used, fund_paid = v.fund_paid, blocked_scenarios = v.blocked_scenarios
       FROM unnest($6::changed_payer[]) v
      WHERE p.id = v.id AND p.id = ANY ($7::uuid[])
     RETURNING 1

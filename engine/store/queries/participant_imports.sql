@@ -20,6 +20,7 @@ UPDATE import_line l
                        SELECT 1 FROM merchant m JOIN bank b ON b.id = m.bank
                         WHERE m.code = i.code AND m.name_zh = i.name_zh AND m.name_en = i.name_en
                           AND m.region = i.region AND b.cnaps = i.bank AND m.scenarios = i.scenarios
+                          AND (i.level IS NULL OR m.level = i.level)
                           AND NOT EXISTS (SELECT FROM unnest(i.terminals) t(id)
                                            WHERE NOT EXISTS (SELECT FROM terminal x
                                                               WHERE x.merchant = m.id AND x.terminal_id = t.id)))
@@ -93,8 +94,8 @@ SELECT l.participant, l.bank, l.name_zh, l.name_en, false
 
 -- name: import_merchants
 -- $1 file uuid
-INSERT INTO merchant (id, code, region, bank, is_suspended, scenarios, name_zh, name_en)
-SELECT l.participant, l.code, l.region, b.id, false, l.scenarios, l.name_zh, l.name_en
+INSERT INTO merchant (id, code, region, bank, is_suspended, scenarios, level, name_zh, name_en)
+SELECT l.participant, l.code, l.region, b.id, false, l.scenarios, coalesce(l.level, 0), l.name_zh, l.name_en
   FROM import_line l JOIN bank b ON b.cnaps = l.bank
  WHERE l.file = $1 AND l.kind = 'merchant' AND NOT l.is_known;
 

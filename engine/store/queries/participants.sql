@@ -78,9 +78,10 @@ INSERT INTO bank (id, cnaps, name_zh, name_en, is_settlement_bank, delivery) VAL
 ON CONFLICT DO NOTHING RETURNING id;
 
 -- name: insert_merchant
--- $1 id uuid, $2 code text, $3 region integer, $4 bank uuid, $5 scenarios smallint[], $6 name_zh text, $7 name_en text
-INSERT INTO merchant (id, code, region, bank, is_suspended, scenarios, name_zh, name_en)
-VALUES ($1, $2, $3, $4, false, $5, $6, $7)
+-- $1 id uuid, $2 code text, $3 region integer, $4 bank uuid, $5 scenarios smallint[], $6 level smallint,
+-- $7 name_zh text, $8 name_en text
+INSERT INTO merchant (id, code, region, bank, is_suspended, scenarios, level, name_zh, name_en)
+VALUES ($1, $2, $3, $4, false, $5, $6, $7, $8)
 ON CONFLICT DO NOTHING RETURNING id;
 
 -- name: insert_agency
@@ -98,8 +99,8 @@ ON CONFLICT DO NOTHING RETURNING id;
 UPDATE bank SET name_zh = $2, name_en = $3, delivery = $4 WHERE id = $1;
 
 -- name: update_merchant
--- $1 id uuid, $2 bank uuid, $3 scenarios smallint[], $4 name_zh text, $5 name_en text
-UPDATE merchant SET bank = $2, scenarios = $3, name_zh = $4, name_en = $5 WHERE id = $1;
+-- $1 id uuid, $2 bank uuid, $3 scenarios smallint[], $4 level smallint, $5 name_zh text, $6 name_en text
+UPDATE merchant SET bank = $2, scenarios = $3, level = $4, name_zh = $5, name_en = $6 WHERE id = $1;
 
 -- name: update_agency
 -- $1 id uuid, $2 bank uuid, $3 item smallint, $4 name_zh text, $5 name_en text

@@ -1,5 +1,7 @@
 -- name: control
-SELECT business_date, cycle, cutoff_at, published_cycle, settled_cycle, sandbox_offset_us, clock_timestamp() AS clock FROM control;
+SELECT business_date, cycle, cutoff_at, published_cycle, settled_cycle, rules_version, sandbox_offset_us,
+       clock_timestamp() AS clock
+  FROM control;
 
 -- name: payment_of_merchant
 -- $1 payment uuid, $2 merchant uuid
@@ -53,3 +55,28 @@ UPDATE control SET sandbox_offset_us = sandbox_offset_us + $1 RETURNING sandbox_
 -- name: refreshes_used
 -- What a phone of the sandbox has shown already in this step. $1 step bigint, $2 device bigint
 SELECT refresh FROM code_use WHERE step = $1 AND device = $2;
+
+-- name: presenter
+-- Whose phone or card it is, and the relative whose personal account helps; without locks, for what is only shown.
+-- $1 device_no bigint, $2 card uuid
+SELECT y AS payer, f AS family
+  FROM payer y
+  LEFT JOIN payer f ON f.id = y.family
+ WHERE y.id = coalesce($2::uuid, (SELECT d.card FROM device d WHERE d.device_no = $1::bigint));
+
+-- name: card_of_device
+-- $1 device_no bigint
+SELECT d.card FROM device d WHERE d.device_no = $1;
+
+-- name: payer_of_payment
+-- Whose payment it is, which its merchant may not know. $1 payment uuid
+SELECT p.payer, p.merchant, p.order_no FROM payment p WHERE p.id = $1;
+
+-- name: insert_quote
+-- $1 id uuid, $2 merchant uuid, $3 payer uuid, $4 scenario smallint, $5 bill bytea, $6 split bytea, $7 created_at timestamptz,
+-- $8 expires_at timestamptz
+INSERT INTO quote (id, merchant, payer, scenario, bill, split, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8);
+
+-- name: quote
+-- $1 id uuid, $2 merchant uuid
+SELECT q.payer, q.scenario, q.bill, q.split, q.created_at, q.expires_at FROM quote q WHERE q.id = $1 AND q.merchant = $2;

@@ -183,7 +183,12 @@ UPDATE reconciliation
  WHERE id = $1;
 
 -- name: pending
-SELECT id FROM reconciliation WHERE state = 1 ORDER BY id;
+-- Whose uploads began so long ago. $1 age interval
+SELECT r.id
+  FROM reconciliation r
+  JOIN upload u ON u.id = r.upload
+ WHERE r.state = 1 AND u.started_at <= clock_timestamp() - $1::interval
+ ORDER BY r.id;
 
 -- name: payment_facts
 -- $1 payments uuid[]

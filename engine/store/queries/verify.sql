@@ -46,6 +46,19 @@ CREATE TEMP TABLE clearing_fold (
     PRIMARY KEY (cycle, account)
 ) WITH (fillfactor = 70);
 
+CREATE TEMP TABLE booked_fold (  -- what no payment's own life makes
+    lane smallint,
+    seq  bigint,
+    n    smallint,  -- of the event
+    PRIMARY KEY (lane, seq, n)
+);
+CREATE TEMP TABLE answer_fold (  -- the events that have answered keys of the engine's own
+    lane smallint,
+    seq  bigint,
+    n    smallint
+);
+CREATE INDEX answer_fold_event ON answer_fold (lane, seq, n);
+
 CREATE FUNCTION pg_temp.account_moves(of_lane smallint, after_seq bigint, last_seq bigint)
 RETURNS TABLE (account uuid, lane smallint, debits_pending bigint, debits_posted bigint, credits_pending bigint,
                credits_posted bigint, seq bigint, cleared_debits bigint, cleared_credits bigint,
@@ -428,8 +441,8 @@ SELECT (SELECT count(*) FROM slice) AS count, z.caller AS last_caller, z.operati
   LEFT JOIN wrong w ON true;
 
 -- name: check_orders
--- A slice of the order numbers: each that is claimed is claimed by a payment of that order. That declined payments claim
--- none is seen from the payments.
+-- A slice of the order numbers: each that is claimed is claimed by a payment of that order, and a pre-settlement by one
+-- that remembers it. That declined payments claim none is seen from the payments.
 -- $1 after merchant uuid, $2 after order_no text, $3 size bigint
 WITH slice AS MATERIALIZED (
     SELECT o.*
@@ -440,9 +453,12 @@ WITH slice AS MATERIALIZED (
 ), wrong AS (
     SELECT s.*
       FROM slice s
-      LEFT JOIN LATERAL (SELECT p.merchant, p.order_no FROM payment p WHERE p.id = s.payment LIMIT 1) p ON true
+      LEFT JOIN LATERAL (SELECT p.merchant, p.order_no, p.details FROM payment p WHERE p.id = s.payment LIMIT 1) p ON true
      WHERE s.payment IS NOT NULL
-       AND (p.merchant IS NULL OR p.merchant <> s.merchant OR p.order_no <> s.order_no)
+       AND (p.merchant IS NULL OR p.merchant <> s.merchant
+            OR NOT CASE WHEN s.order_no ~ '^\$quote/[0-9a-f]{32}$'
+                        THEN position(decode(substr(s.order_no, 8), 'hex') IN coalesce(p.details, '')) > 0
+                        ELSE p.order_no = s.order_no END)
      ORDER BY s.merchant, s.order_no
      LIMIT 1
 )
@@ -460,7 +476,7 @@ WITH slice AS MATERIALIZED (
     SELECT s.*
       FROM slice s
       LEFT JOIN LATERAL (SELECT p.state, p.expires_at FROM payment p WHERE p.id = s.payment LIMIT 1) p ON true
-     WHERE p.state IS NULL OR p.state <> :state_authorized OR p.expires_at IS DISTINCT FROM s.due
+     WHERE p.state IS NULL OR p.state NOT IN (:state_authorized, :state_awaiting_user) OR p.expires_at IS DISTINCT FROM s.due
      ORDER BY s.due, s.payment
      LIMIT 1
 )

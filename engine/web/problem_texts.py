@@ -1,0 +1,365 @@
+"""What is said of each refusal, and with which status: one total table, in the order of precedence."""
+
+from typing import Final
+
+import msgspec
+
+from engine.core.refusals import Refusal
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """How one refusal is told. `zh` and `en` are for a person; `todo` is for the developer who reads the answer."""
+
+    status: int
+    zh: str
+    en: str
+    todo_zh: str
+    todo_en: str
+    is_retryable: bool = False  # the same request with the same key may succeed
+    retry_after_s: int | None = None
+
+
+_FIX: Final = ("请修正后重新发送", "Correct the request and send it again under a new key.")
+_SIGN: Final = ("请检查签名后重新发送", "Correct the signature; see the signing example in the documentation.")
+_RESCAN: Final = (
+    "请让持卡人刷新付款码后重新扫码",
+    "Ask the cardholder for a fresh code and scan again, under a new key.",
+)
+_NEW_ORDER: Final = ("请使用新的商户订单号", "Use a new order number.")
+_QUERY: Final = ("请先查询订单状态", "Fetch the payment to see its state.")
+_LATER: Final = (
+    "系统繁忙,请稍后以同一幂等键重试,请勿重复付款",
+    "Repeat the same request with the same key after the time given in Retry-After.",
+)
+_WAIT: Final = (
+    "请在 Retry-After 所示时间后重试",
+    "Try again after the time given in Retry-After.",
+)
+_SUSPENDED: Final = ("请联系平台运营方", "Ask the operator of the platform; past payments can still be looked at.")
+_NOTHING: Final = ("请联系发卡地社保经办机构", "Nothing can be done at the counter; pay by other means.")
+
+_QUOTE_AGAIN: Final = ("请重新预结算", "Ask for a new pre-settlement, and show it to the cardholder.")
+
+PROBLEMS: Final[dict[Refusal, Problem]] = {
+    Refusal.BODY_TOO_LARGE: Problem(413, "请求内容过大", "The body is too large", *_FIX),
+    Refusal.SIGNATURE_MISSING: Problem(401, "签名缺失", "The request is not signed", *_SIGN),
+    Refusal.SIGNATURE_INVALID: Problem(401, "签名无效", "The signature is not valid", *_SIGN),
+    Refusal.SIGNATURE_EXPIRED: Problem(401, "签名已过期", "The signature is too old or too new", *_SIGN),
+    Refusal.SIGNATURE_KEY_UNKNOWN: Problem(401, "签名密钥未知", "The signing key is not known", *_SIGN),
+    Refusal.CONTENT_DIGEST_MISMATCH: Problem(401, "内容摘要不符", "The content digest is missing or wrong", *_SIGN),
+    Refusal.REQUEST_REPLAYED: Problem(401, "重复的请求", "The nonce was used before", *_SIGN),
+    Refusal.CALLER_SUSPENDED: Problem(403, "调用方已暂停", "The caller is suspended", *_SUSPENDED),
+    Refusal.MALFORMED_JSON: Problem(400, "请求格式错误", "The body is not valid JSON", *_FIX),
+    Refusal.DUPLICATE_FIELD: Problem(400, "请求字段重复", "A field is given twice", *_FIX),
+    Refusal.UNKNOWN_FIELD: Problem(400, "请求包含未知字段", "A field is not known", *_FIX),
+    Refusal.FIELD_INVALID: Problem(400, "请求字段无效", "A field is not valid", *_FIX),
+    Refusal.AMOUNT_INVALID: Problem(400, "金额无效", "The amount is not a whole number of fen in range", *_FIX),
+    Refusal.IDEMPOTENCY_KEY_MISSING: Problem(400, "缺少幂等键", "The Idempotency-Key header is missing", *_FIX),
+    Refusal.IDEMPOTENCY_KEY_REUSED: Problem(
+        422,
+        "幂等键已用于其他请求",
+        "The idempotency key was used for another request",
+        "请使用新的幂等键",
+        "Use a new key for a new request.",
+    ),
+    Refusal.IDEMPOTENCY_KEY_IN_PROGRESS: Problem(
+        409, "请求处理中", "The same request is being processed", *_LATER, True, 1
+    ),
+    Refusal.MERCHANT_SUSPENDED: Problem(403, "商户已暂停", "The merchant is suspended", *_SUSPENDED),
+    Refusal.TERMINAL_UNKNOWN: Problem(403, "终端未登记", "The terminal is not registered", *_FIX),
+    Refusal.SCENARIO_NOT_ENABLED: Problem(
+        403, "本地或该商户尚未开通该场景", "The scenario is not enabled for this merchant or its region", *_SUSPENDED
+    ),
+    Refusal.NOT_FOUND: Problem(404, "未找到", "There is no such thing for this caller", *_FIX),
+    Refusal.PAYMENT_NOT_FOUND: Problem(404, "未找到订单", "There is no such payment for this caller", *_FIX),
+    Refusal.ORDER_ALREADY_PAID: Problem(409, "订单已支付,请勿重复支付", "The order is paid already", *_QUERY),
+    Refusal.ORDER_NUMBER_USED: Problem(409, "商户订单号已使用", "The number was used before", *_NEW_ORDER),
+    Refusal.ORDER_CANCELLED: Problem(409, "订单已取消", "The order was cancelled", *_NEW_ORDER),
+    Refusal.ORDER_EXPIRED: Problem(409, "订单已过期", "The order has expired", *_NEW_ORDER),
+    Refusal.ORDER_AMOUNT_CHANGED: Problem(
+        409,
+        "订单金额已变化",
+        "The order's amount has changed since it was shown",
+        "请重新读取订单并向持卡人展示新金额",
+        "Fetch the order again, and show the cardholder its new amount.",
+    ),
+    Refusal.ORDER_CODE_MALFORMED: Problem(422, "订单码无法识别", "The order's code cannot be read", *_RESCAN),
+    Refusal.BILL_ALREADY_PAID: Problem(
+        409,
+        "账单已支付",
+        "The bill is paid already",
+        "请勿重复缴费;如已全额退款,请由征收机构重新开单",
+        "It is not paid again; once all of it was given back, the agency has to send another bill.",
+    ),
+    Refusal.BILL_EXPIRED: Problem(
+        410, "已过缴费期限", "The bill's deadline has passed", "请联系征收机构", "Ask the agency that has billed it."
+    ),
+    Refusal.AMOUNT_MISMATCH: Problem(
+        422,
+        "金额与账单不符",
+        "The amount is not that of the bill",
+        "请按账单金额一次付清",
+        "Pay exactly what is billed, at once, under a new key.",
+    ),
+    Refusal.BILL_INVALID: Problem(422, "账单有误", "The medical bill is not valid", *_FIX),
+    Refusal.AMOUNT_NOT_BALANCED: Problem(422, "金额校验不通过", "The amounts do not add up", *_FIX),
+    Refusal.QUOTE_EXPIRED: Problem(410, "预结算已过期", "The pre-settlement has expired", *_QUOTE_AGAIN),
+    Refusal.CALLBACK_URL_NOT_ALLOWED: Problem(422, "回调地址不允许", "The callback address is not allowed", *_FIX),
+    Refusal.TICKET_INVALID: Problem(
+        422,
+        "车票无效",
+        "The ticket cannot be read, is not signed by its terminal, or was brought in too late",
+        "请核对闸机时钟、密钥和票据内容",
+        "Check the clock and the key of the gate; `errors` says what is wrong with the line.",
+    ),
+    Refusal.TICKET_REPEATED: Problem(
+        409,
+        "票据序号已使用",
+        "Another ticket of this terminal has had the number before",
+        "同一终端的序号不得重复使用",
+        "Let the terminal go on after the last number that has come in; it is never counted anew.",
+    ),
+    Refusal.TICKET_SEQUENCE_GAP: Problem(
+        409,
+        "票据序号不连续",
+        "A ticket before this one has not come in",
+        "请先补传缺失的票据,再重新上传此后的票据",
+        "Bring in the missing ticket, and after it this one again.",
+    ),
+    Refusal.PAY_CODE_MALFORMED: Problem(422, "付款码无法识别,请重新扫码", "The payment code cannot be read", *_RESCAN),
+    Refusal.PAY_CODE_FOREIGN: Problem(
+        422, "这不是电子社保卡付款码", "This is not a code of the electronic social security card", *_RESCAN
+    ),
+    Refusal.PAY_CODE_WRONG: Problem(422, "付款码无效", "The payment code is not valid", *_RESCAN),
+    Refusal.PAY_CODE_EXPIRED: Problem(410, "付款码已过期,请刷新", "The payment code has expired", *_RESCAN),
+    Refusal.PAY_CODE_USED: Problem(409, "每个付款码仅限使用一次,请刷新", "The payment code was used before", *_RESCAN),
+    Refusal.CODE_SCENE_NOT_ALLOWED: Problem(
+        403,
+        "该付款码不能用于此场景",
+        "The code is not good for this kind of payment",
+        "请持卡人出示可离线使用的付款码,或在联网终端付款",
+        "Let the cardholder show a code for use without a network, or pay where there is one.",
+    ),
+    Refusal.DEVICE_REVOKED: Problem(403, "设备已停用", "The cardholder's device is revoked", *_NOTHING),
+    Refusal.CARD_REPORTED_LOST: Problem(
+        403, "该社保卡已挂失,电子社保卡暂不可用", "The card was reported lost", *_NOTHING
+    ),
+    Refusal.CARD_NOT_USABLE: Problem(403, "社保卡状态异常", "The card cannot be used", *_NOTHING),
+    Refusal.PAYMENT_NOT_ENABLED: Problem(
+        403, "尚未开通缴费结算功能", "Payment is not enabled for this card", *_NOTHING
+    ),
+    Refusal.RELATIVE_NOT_LINKED: Problem(
+        403,
+        "未绑定亲属关系",
+        "The bill is another person's, and the payer is not linked as a relative",
+        "请由账单所属人本人缴费",
+        "Let the person pay whom the bill names.",
+    ),
+    Refusal.IDENTITY_MISMATCH: Problem(422, "身份信息不符", "This is not the person it was made for", *_RESCAN),
+    Refusal.UNPAID_RIDE: Problem(
+        403,
+        "有未支付的乘车记录,请先补缴",
+        "An earlier ride is not paid, and this kind of payment is closed until it is",
+        "请持卡人补缴后再使用",
+        "Let the cardholder pay the ride that is due: an ordinary payment with its order number.",
+    ),
+    Refusal.PASSWORD_BLOCK_INVALID: Problem(
+        422,
+        "密码密文无效,请重新输入密码",
+        "The sealed password cannot be opened, or was sealed for something else",
+        "请用 /v1/keys 中的当前加密公钥重新加密,并绑定本次订单或支付",
+        "Seal it for the present encryption key of /v1/keys, and for this order or payment.",
+    ),
+    Refusal.PASSWORD_BLOCK_EXPIRED: Problem(
+        410,
+        "密码密文已过期,请重新输入密码",
+        "The sealed password is too old",
+        "请校准终端时钟,并请持卡人重新输入密码",
+        "Let the cardholder enter it again; check the clock of the terminal.",
+    ),
+    Refusal.PASSWORD_LOCKED: Problem(423, "密码已锁定", "The card's password is locked", *_NOTHING),
+    Refusal.PASSWORD_INCORRECT: Problem(
+        403,
+        "密码错误",
+        "The password is not right",
+        "请持卡人重新输入密码,并使用新的幂等键",
+        "Let the cardholder enter it again, and send it under a new key.",
+    ),
+    Refusal.PLAN_MISSING: Problem(
+        422, "无适用待遇政策", "No benefit plan applies to this person on this day", *_NOTHING
+    ),
+    Refusal.PRESETTLEMENT_CHANGED: Problem(
+        409, "费用或待遇已变化,请重新预结算", "The bill's split is not what was shown any more", *_QUOTE_AGAIN
+    ),
+    Refusal.LIMIT_EXCEEDED: Problem(
+        403,
+        "超出当日支付限额",
+        "The day's limit of this card is exceeded",
+        "请明日再试或使用其他方式支付",
+        "Pay by other means, or tomorrow.",
+    ),
+    Refusal.RISK_DECLINED: Problem(403, "交易存在风险,已被拒绝", "The payment was declined", *_NOTHING),
+    Refusal.TOO_MANY_ATTEMPTS: Problem(429, "操作过于频繁", "Too many attempts", *_WAIT, True, 60),
+    Refusal.INSUFFICIENT_FUNDS: Problem(
+        402,
+        "账户余额不足",
+        "There is not enough on the cardholder's accounts",
+        "请使用其他支付方式",
+        "Ask for other means of payment; the order number stays free.",
+    ),
+    Refusal.PAYMENT_STATE_CONFLICT: Problem(
+        409, "当前状态不允许该操作", "The payment's state does not allow this", *_QUERY
+    ),
+    Refusal.CONFIRMATION_TIMEOUT: Problem(
+        409, "用户未在规定时间内确认", "The cardholder did not confirm in time", *_NEW_ORDER
+    ),
+    Refusal.CAPTURE_EXCEEDS_AUTHORIZATION: Problem(
+        422, "超过授权金额", "The capture exceeds what is authorized", *_FIX
+    ),
+    Refusal.REFUND_EXCEEDS_PAYMENT: Problem(
+        422, "退款金额超过可退金额", "The refund exceeds what can be refunded", *_FIX
+    ),
+    Refusal.REFUND_WINDOW_CLOSED: Problem(422, "超过退款期限", "The time for refunds is over", *_NOTHING),
+    Refusal.NEWER_SETTLEMENT_EXISTS: Problem(
+        409,
+        "本次就诊有更新的结算,请先撤销最新一笔",
+        "A later bill of the same visit is settled",
+        "请按结算时间从新到旧逐笔撤销",
+        "Cancel or refund the bills of the visit one by one, the newest first.",
+    ),
+    Refusal.SCOPE_NOT_AUTHORIZED: Problem(
+        403,
+        "权限不足",
+        "The operator's role does not allow this",
+        "请由有相应权限的运营人员办理",
+        "Let an operator do it whose role allows it.",
+    ),
+    Refusal.REGION_NOT_PERMITTED: Problem(
+        403,
+        "超出辖区",
+        "It lies outside the operator's region",
+        "请由所辖地区的运营人员办理",
+        "Let an operator of that region do it.",
+    ),
+    Refusal.REGION_UNKNOWN: Problem(
+        422,
+        "地区未知",
+        "This is not a region",
+        "请使用六位行政区划代码,全国为000000",
+        "Use the six digits of the national code of regions; 000000 is the whole country.",
+    ),
+    Refusal.PARTICIPANT_EXISTS: Problem(
+        409,
+        "该参与方已登记",
+        "Such a participant takes part already",
+        "请先查询已登记的参与方",
+        "Fetch the participant that has this code.",
+    ),
+    Refusal.PARTICIPANT_STATE_CONFLICT: Problem(
+        409,
+        "参与方状态已变化或不允许该操作",
+        "The participant is not as it would have to be for this",
+        "请查询参与方当前状态后重新申请",
+        "Fetch the participant, and ask again for what is still wanted.",
+    ),
+    Refusal.SCENARIO_STATE_CONFLICT: Problem(
+        409,
+        "该地区的场景状态已变化或不允许该操作",
+        "The scenario is not switched as it would have to be for this",
+        "请查询该地区的场景后重新申请",
+        "Fetch the region's scenarios, and ask again for what is still wanted.",
+    ),
+    Refusal.RISK_RULE_CHANGED: Problem(
+        409,
+        "该风险规则已变化",
+        "The rule has been changed meanwhile",
+        "请查询当前规则后重新申请",
+        "Fetch the rules, and ask again for what is still wanted.",
+    ),
+    Refusal.APPROVAL_EXPIRED: Problem(
+        410, "复核申请已过期", "The time for deciding is over", "请重新提交申请", "Ask for it again."
+    ),
+    Refusal.APPROVAL_DECIDED: Problem(
+        409,
+        "该申请已被处理",
+        "It was decided already",
+        "请查询该申请的处理结果",
+        "Fetch the approval to see what was decided, and by whom.",
+    ),
+    Refusal.APPROVAL_REQUIRED: Problem(
+        403,
+        "需双人复核",
+        "Another operator has to approve it",
+        "请由申请人以外的运营人员复核",
+        "Let an operator approve it who did not ask for it.",
+    ),
+    Refusal.BILL_NUMBER_USED: Problem(
+        409, "账单号已使用", "The bill number was used before", "请使用新的账单号", "Send the bill under a new number."
+    ),
+    Refusal.DISBURSEMENT_DUPLICATE: Problem(
+        409,
+        "重复发放:同一人同一待遇同一期间已发放或待发放",
+        "The same benefit of the same person, month and fund is in a batch already",
+        "请删除 errors 所列各行后重新提交",
+        "Leave out the lines that `errors` names; nothing of the batch was used.",
+    ),
+    Refusal.DISBURSEMENT_STATE_CONFLICT: Problem(
+        409,
+        "发放批次或明细当前状态不允许该操作",
+        "The batch or the line is not as it would have to be for this",
+        "请查询发放批次当前状态",
+        "Fetch the disbursement to see its state.",
+    ),
+    Refusal.CLEARING_FILE_NOT_READY: Problem(
+        409, "清算文件未生成", "The clearing file is not published yet", *_WAIT, True, 60
+    ),
+    Refusal.FILE_DUPLICATE: Problem(
+        409,
+        "文件重复:该文件标识已用于其他内容",
+        "The file id was used for another file",
+        "请使用新的文件标识",
+        "Send other content under a new file id; the same bytes under the same id are answered as they were first.",
+    ),
+    Refusal.FILE_MALFORMED: Problem(
+        422,
+        "文件格式错误",
+        "The file cannot be accepted as it is",
+        "请按 errors 所列行号与字段修正后重新发送",
+        "Correct the lines and fields that `errors` names; nothing of the file was used.",
+    ),
+    Refusal.CONTROL_TOTAL_MISMATCH: Problem(
+        422,
+        "控制总额不符",
+        "The file's count or totals are not those of its lines",
+        "请核对文件笔数、金额合计与校验合计",
+        "Compare the count, the totals and the hash total with the lines; nothing of the file was used.",
+    ),
+    Refusal.FILE_ACKNOWLEDGED: Problem(
+        409,
+        "该文件已回执,不可更改",
+        "The file is acknowledged, and that is final",
+        "如有未能入账的明细,请发送退回文件",
+        "Items that could not be booked are given back in a file of returns.",
+    ),
+    Refusal.SETTLEMENT_NOT_INSTRUCTED: Problem(
+        409,
+        "该场次没有待答复的结算指令",
+        "No instruction of this cycle waits for an answer",
+        "请查询场次状态,失败的场次并入下一工作日的结算指令",
+        "Fetch the cycle: one that failed joins the next working day's instruction.",
+    ),
+    Refusal.SETTLEMENT_REFERENCE_USED: Problem(
+        409, "结算回执号已使用", "The reference was used for another answer", *_FIX
+    ),
+    Refusal.SETTLEMENT_FINAL: Problem(
+        409,
+        "该场次已结算,不可更改",
+        "The cycle is settled, and that is final",
+        "如需更正,请在当前场次做反向记账",
+        "What was wrong is corrected by opposite postings in the open cycle.",
+    ),
+    Refusal.OVERLOADED: Problem(503, "系统繁忙,请稍后重试,请勿重复付款", "The engine is busy", *_LATER, True, 1),
+    Refusal.STORE_UNAVAILABLE: Problem(
+        503, "系统繁忙,请稍后查询,请勿重复付款", "The engine cannot answer now", *_LATER, True, 2
+    ),
+}
