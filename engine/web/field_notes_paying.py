@@ -43,7 +43,7 @@ PAYING_NOTES: Final[dict[tuple[str, str], FieldNote]] = {
 
 PAYING_NAMES: Final[dict[str, FieldNote]] = {
     "available": FieldNote("Fen that would be left."),
-    "balances": FieldNote("What would be left of the cardholder's sources that pay."),
+    "balances": FieldNote("What would be left of the cardholder's sources that pay; shown for a code only."),
     "bill": FieldNote("A medical bill, of which the insurance pays its part."),
     "by_card": FieldNote("What paying it by the card that was asked about would come to now; absent if none was."),
     "card_no": FieldNote("Number of the physical card that a terminal has read. It comes with a password."),

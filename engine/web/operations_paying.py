@@ -72,6 +72,8 @@ PAYING_OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
             *_OWN_PAYMENT,
             *_CODE,
             *_CARD,
+            Refusal.MERCHANT_SUSPENDED,
+            Refusal.SCENARIO_NOT_ENABLED,
             Refusal.IDENTITY_MISMATCH,
             Refusal.LIMIT_EXCEEDED,
             Refusal.TOO_MANY_ATTEMPTS,

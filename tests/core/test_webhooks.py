@@ -84,6 +84,8 @@ def test_moves_of_payments_are_told_and_nothing_else_is() -> None:
         EventKind.ACCOUNT_OPENED,
         EventKind.REFUSED,
         EventKind.BOOKED,
+        EventKind.PASSWORD_SET,
+        EventKind.SETTINGS_CHANGED,
     }
     assert len(set(EVENT_TYPES)) == len(EVENT_TYPES)
     assert all(name.startswith("payment.") for name in EVENT_TYPES)
