@@ -136,7 +136,7 @@ async def test_card_and_phone_in_the_same_instant_never_overspend(dsn: str, sql:
         )
     assert ends(outcomes) == {State.CAPTURED.name: 150, INSUFFICIENT_FUNDS: 150}
     assert await figures(sql, world.cards[0], "debits_posted, spent") == (505, 995)
-    assert await sql.fetchval("SELECT count(DISTINCT mode) FROM payment WHERE state = $1", State.CAPTURED) == 2
+    # Which of them is quicker is nobody's promise.
     assert await sql.fetchval("SELECT count(*) FROM code_use") == sum(
         1 for payment in paid_in(outcomes) if payment.mode is Mode.SHOW_CODE
     )
