@@ -260,7 +260,7 @@ def _plan(books: Books, command: Authorize, merchant: Merchant, payer: Payer, sc
         return _No(Refusal.RISK_DECLINED)
     split = settled.split if settled is not None else None
     own = split.person_part if split is not None else command.amount
-    paid = own_tenders(books, payer, scenario, own, split=split, is_captured=False)
+    paid = own_tenders(books, payer, scenario, own, split=split)
     if paid is None:
         return _No(Refusal.INSUFFICIENT_FUNDS)
     bank = amount_from(paid, TenderKind.BANK_CARD)
@@ -280,7 +280,7 @@ def _plan(books: Books, command: Authorize, merchant: Merchant, payer: Payer, sc
         limit = LimitClass.CONFIRMED if must_confirm or command.password is not None else LimitClass.UNCONFIRMED
         awaiting = _awaiting(command, must_confirm=must_confirm and command.password is None)
     is_captured = command.capture and awaiting is None
-    tenders = funded(split, payer, is_captured=False) + paid if split is not None else paid
+    tenders = funded(split, payer) + paid if split is not None else paid
     if is_captured:
         tenders = tuple([msgspec.structs.replace(tender, captured=tender.amount) for tender in tenders])
     return _Plan(tenders=tenders, limit=limit, claim=settled.claim if settled is not None else None, awaiting=awaiting)

@@ -39,7 +39,7 @@ def decide_raise(books: Books, command: Raise) -> Decision:
     refusal = code_refusal(books, command.code) or why_not_usable(payer)
     if refusal is not None:
         return refuse(refusal)
-    added = own_tenders(books, payer, BY_NUMBER[payment.scenario], command.amount, split=None, is_captured=False)
+    added = own_tenders(books, payer, BY_NUMBER[payment.scenario], command.amount, split=None)
     if added is None:
         return refuse(Refusal.INSUFFICIENT_FUNDS)
     if _is_over_limits(books, payment, payer, added=command.amount, bank=amount_from(added, TenderKind.BANK_CARD)):
@@ -102,7 +102,7 @@ def decide_final_bill(books: Books, command: Capture, payment: Payment) -> Decis
         return refuse(Refusal.CAPTURE_EXCEEDS_AUTHORIZATION, field="bill")
 
     # From here on the capture must succeed.
-    funds = funded(split, parties.payer, is_captured=False)
+    funds = funded(split, parties.payer)
     details = payment.details if payment.details is not None else Details()
     held = msgspec.structs.replace(
         payment,

@@ -10,27 +10,21 @@ from engine.core.payments import Claim, Tender, TenderKind
 from engine.core.scenarios import Scenario
 
 
-def funded(split: Split, payer: Payer, *, is_captured: bool) -> tuple[Tender, ...]:
-    """The tenders that the funds pay of a bill."""
+def funded(split: Split, payer: Payer) -> tuple[Tender, ...]:
+    """The tenders that the funds pay of a bill; nothing of them is captured yet."""
     area = pooling_area(payer.insured_region)
     return tuple(
-        Tender(
-            TenderKind.POOL_FUND,
-            pool_fund(area, fund_pay_type),
-            amount,
-            amount if is_captured else 0,
-            0,
-            fund_pay_type,
-        )
+        Tender(TenderKind.POOL_FUND, pool_fund(area, fund_pay_type), amount, 0, 0, fund_pay_type)
         for fund_pay_type, amount in split.fund_shares
     )
 
 
 def own_tenders(
-    books: Books, payer: Payer, scenario: Scenario, amount: int, *, split: Split | None, is_captured: bool
+    books: Books, payer: Payer, scenario: Scenario, amount: int, *, split: Split | None
 ) -> tuple[Tender, ...] | None:
     """The tenders that the cardholder pays *amount* from, in the cardholder's order; None if they have not enough.
 
+    Nothing of them is captured yet.
     Of a medical bill the personal accounts pay only what the plan lets them.
     """
     rest = amount
@@ -43,7 +37,7 @@ def own_tenders(
             left_for_accounts -= max(taken, 0)
         if taken > 0:
             rest -= taken
-            tenders.append(Tender(kind, account, taken, taken if is_captured else 0, 0))
+            tenders.append(Tender(kind, account, taken, 0, 0))
     return tuple(tenders) if rest == 0 else None
 
 
@@ -51,7 +45,7 @@ def shown_tenders(books: Books, payer: Payer, scenario: Scenario, split: Split) 
     """What would pay a bill now. What the accounts leave is shown as the bank card's, whether or not it has so much."""
     rest = split.person_part
     left_for_accounts = min(rest, split.account_eligible)
-    tenders = list(funded(split, payer, is_captured=False))
+    tenders = list(funded(split, payer))
     for kind, account, available in _own_sources(books, payer, scenario, has_bill=True):
         taken = min(left_for_accounts, available) if kind is not TenderKind.BANK_CARD else 0
         if taken > 0:
