@@ -28,7 +28,8 @@ from engine.core.payments import HELD, Payment
 from engine.core.postings import fold, is_kept_on_payer
 from engine.core.visits import VisitKey, visit_of
 from engine.ledger.queue import Entry, Outcome
-from engine.store.lane_session import LaneWrite, Wanted
+from engine.store.books_reader import Wanted
+from engine.store.lane_session import LaneWrite
 from engine.store.rows import (
     Row,
     balance_rows,

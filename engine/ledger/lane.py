@@ -8,22 +8,21 @@ from typing import Final, Protocol
 import msgspec
 import structlog
 
-from engine.core.books import NO_RULES, Books, Seen
+from engine.core.books import Books
 from engine.ledger.batch import (
     Claimed,
     answer_key,
-    bills_named,
     claim_rows,
     decide_all,
     ended_by,
     seen_of,
     sort_claims,
     stray_entries,
-    visits_named,
     wanted_by,
     write_of,
 )
 from engine.ledger.queue import Entry, LaneQueue, Outcome
+from engine.ledger.reading import read_more
 from engine.store.faults import (
     ConnectionLost,
     Fault,
@@ -31,8 +30,8 @@ from engine.store.faults import (
     RunAgain,
     StoreUnavailable,
 )
-from engine.store.lane_session import SILENCE_S_MAX, LaneSession, Wanted
-from engine.store.rows import bill_of, pay_orders_of, unpaid_rides_of, visits_of
+from engine.store.lane_session import SILENCE_S_MAX, LaneSession
+from engine.store.rules import RulesShelf
 
 BATCH_COMMANDS_MAX: Final = 128
 RUNS_TOGETHER_MAX: Final = 3
@@ -94,7 +93,7 @@ class Lane:
         self._session: LaneSession | None = None
         self._in_doubt: InDoubt | None = None
         self._now = datetime.min.replace(tzinfo=UTC)
-        self._rules = NO_RULES
+        self._shelf = RulesShelf()
         self._delayed: set[Entry] = set()
         self.is_serving = False
 
@@ -243,7 +242,7 @@ class Lane:
                 session.business_date = seen.control.business_date
                 await session.roll_back()
                 return entries
-            await self._read_more(session, wanted, claims, seen)
+            await read_more(session, wanted, claims, seen, self._shelf)
             strays = stray_entries(claims, seen)
             if strays:
                 await session.roll_back()
@@ -274,23 +273,6 @@ class Lane:
             )
         )
         return []
-
-    async def _read_more(self, session: LaneSession, wanted: Wanted, claims: list[Claimed], seen: Seen) -> None:
-        """What few batches need: each is a statement of its own, so that the others do not pay for it."""
-        named = bills_named(wanted, seen)
-        if named:
-            seen.bills = {row["bill_no"]: bill_of(row) for row in await session.read_bills(named)}
-        if wanted.pay_orders:
-            seen.pay_orders = pay_orders_of(await session.read_orders(wanted.pay_orders))
-        blocked = [payer.id for payer in seen.payers.values() if payer.blocked_scenarios]
-        if blocked:
-            seen.unpaid_rides = unpaid_rides_of(await session.read_rides(blocked))
-        visits = visits_named(claims, seen)
-        if visits:
-            seen.visits = visits_of(await session.read_visits(visits))
-        if self._rules.version != seen.control.rules_version:
-            self._rules = await session.read_rules()
-        seen.rules = self._rules
 
     async def _decide_and_write(self, session: LaneSession, claims: list[Claimed], books: Books) -> InDoubt:
         outcomes = decide_all(claims, books)

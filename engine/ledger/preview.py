@@ -10,14 +10,14 @@ import msgspec
 from engine.core.books import Books, Decision, Seen
 from engine.core.commands import Authorize, PasswordProof
 from engine.core.decide import decide
-from engine.ledger.batch import Claimed, bills_named, seen_of, stray_entries, wanted_by
+from engine.ledger.batch import Claimed, seen_of, stray_entries, wanted_by
 from engine.ledger.queue import Entry
+from engine.ledger.reading import read_more
+from engine.store.books_reader import BooksReader
 from engine.store.connection import AnyConnection
-from engine.store.faults import RunAgain, StoreUnavailable, translated
+from engine.store.faults import RunAgain
 from engine.store.quotes import load_presenter
-from engine.store.rows import bill_of, pay_orders_of, unpaid_rides_of
 from engine.store.rules import RulesShelf
-from engine.store.sql import load_queries
 
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
@@ -45,32 +45,9 @@ async def seen_now(connection: AnyConnection, shelf: RulesShelf, command: Author
     payer, family = await load_presenter(connection, device_no=device_no, card=command.card)
     claim = Claimed(0, entry, payer, family if command.subject().needs_family else None, True)
     wanted = wanted_by([claim])
-    queries = load_queries("lane")
-    with translated():
-        row = await connection.fetchrow(
-            queries["read_books"],
-            wanted.payments,
-            wanted.orders,
-            wanted.codes,
-            wanted.devices,
-            wanted.merchants,
-            wanted.terminals,
-            wanted.refunds,
-        )
-        if row is None:
-            raise StoreUnavailable("the books are not set up: no control row")
-        seen = seen_of([claim], row, [], last_now=_NEVER)
-        named = bills_named(wanted, seen)
-        if named:
-            seen.bills = {
-                found["bill_no"]: bill_of(found) for found in await connection.fetch(queries["read_bills"], named)
-            }
-        if wanted.pay_orders:
-            seen.pay_orders = pay_orders_of(await connection.fetch(queries["read_orders"], wanted.pay_orders))
-        blocked = [one.id for one in seen.payers.values() if one.blocked_scenarios]
-        if blocked:
-            seen.unpaid_rides = unpaid_rides_of(await connection.fetch(queries["read_rides"], blocked))
-    seen.rules = await shelf.at(connection, seen.control.rules_version)
+    reader = BooksReader(connection)
+    seen = seen_of([claim], await reader.read_books(wanted), [], last_now=_NEVER)
+    await read_more(reader, wanted, [claim], seen, shelf)
     if stray_entries([claim], seen):
         raise RunAgain("the card came with its phone a moment ago")
     return seen

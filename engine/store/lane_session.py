@@ -9,18 +9,14 @@ from typing import Any, Final
 import asyncpg
 import msgspec
 
-from engine.core.books import AnswerKey, CodeUse, OrderKey
 from engine.core.calendar import CycleNumber
-from engine.core.ids import CardId, MerchantId, PaymentId
 from engine.core.pay_orders import PayOrder
-from engine.core.rules import Rules
-from engine.core.visits import VisitKey
+from engine.store.books_reader import BooksReader
 from engine.store.connection import LANE_SETTINGS, connect
 from engine.store.faults import ConnectionLost, Fault, Fenced, RunAgain, StoreUnavailable, translated
 from engine.store.orders import hold_pay_orders
 from engine.store.rows import Row
-from engine.store.rules import load_rules
-from engine.store.sql import Sql, load_queries
+from engine.store.sql import Sql
 
 LANE_LOCK_CLASS: Final = 7_201  # of the advisory locks; any number that nothing else here uses
 LANE_ID_MAX: Final = 1_000
@@ -40,21 +36,6 @@ _PREPARED: Final = (
     "write_changes",
     "write_books",
 )
-
-
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """What a batch has to read."""
-
-    payments: Sequence[PaymentId]
-    orders: Sequence[OrderKey]
-    codes: Sequence[CodeUse]
-    devices: Sequence[int]
-    merchants: Sequence[MerchantId]
-    terminals: Sequence[tuple[MerchantId, str]]
-    refunds: Sequence[tuple[PaymentId, str]]
-    bills: Sequence[str]  # beside those of the payments; read apart, since there are seldom any
-    pay_orders: Sequence[OrderKey]  # shown to be paid; read apart too
-    lost_claims: Sequence[AnswerKey]
 
 
 class LaneWrite(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,7 +122,7 @@ class LaneSessions:
         self._timeline = session.timeline
 
 
-class LaneSession:
+class LaneSession(BooksReader):
     """A connection that holds a lane: its advisory lock is the fence, its epoch catches what the lock cannot.
 
     `seq` and `head` are those of the lane's last committed batch.
@@ -149,14 +130,13 @@ class LaneSession:
 
     def __init__(self, connection: asyncpg.Connection, lane: int) -> None:
         """Use `LaneSessions`."""
+        super().__init__(connection)
         self.lane = lane
         self.epoch = 0
         self.seq = 0
         self.head = b""
         self.business_date = date.min  # what the next claim is filed under
         self.timeline = ""
-        self._connection = connection
-        self._queries = load_queries("lane")
         self._prepared: dict[str, Any] = {}
         self._has_warned = False
         self._is_begun = False
@@ -182,40 +162,6 @@ class LaneSession:
             raise Fenced(f"lane {self.lane}")
         return rows
 
-    async def read_books(self, wanted: Wanted) -> asyncpg.Record:
-        """S2: one row, with an array for each kind of thing that was wanted."""
-        with translated():
-            row: asyncpg.Record | None = await self._prepared["read_books"].fetchrow(
-                wanted.payments,
-                wanted.orders,
-                wanted.codes,
-                wanted.devices,
-                wanted.merchants,
-                wanted.terminals,
-                wanted.refunds,
-            )
-        if row is None:
-            raise StoreUnavailable("the books are not set up: no control row")
-        return row
-
-    async def read_earlier(self, lost_claims: Sequence[AnswerKey]) -> list[asyncpg.Record]:
-        """S2 again, for keys that were used before: caller, operation, key, body of the event that answered it."""
-        with translated():
-            rows: list[asyncpg.Record] = await self._prepared["read_earlier"].fetch(lost_claims)
-        return rows
-
-    async def read_bills(self, numbers: Sequence[str]) -> list[asyncpg.Record]:
-        """S2 again, for what is paid by bill: the bills of these numbers, those that there are."""
-        with translated():
-            rows: list[asyncpg.Record] = await self._prepared["read_bills"].fetch(numbers)
-        return rows
-
-    async def read_orders(self, keys: Sequence[OrderKey]) -> list[asyncpg.Record]:
-        """S2 again, for what was shown to be paid: the newest version of each order that there is."""
-        with translated():
-            rows: list[asyncpg.Record] = await self._prepared["read_orders"].fetch(keys)
-        return rows
-
     async def hold_orders(self, orders: Sequence[PayOrder]) -> None:
         """S3 of a batch that pays orders: nobody shows another version of them until the batch ends.
 
@@ -224,22 +170,6 @@ class LaneSession:
         """
         if not await hold_pay_orders(self._connection, orders):
             raise RunAgain("an order was shown anew")
-
-    async def read_rides(self, cards: Sequence[CardId]) -> list[asyncpg.Record]:
-        """S2 again, for cardholders who have not paid some ride: all of theirs."""
-        with translated():
-            rows: list[asyncpg.Record] = await self._prepared["read_rides"].fetch(cards)
-        return rows
-
-    async def read_visits(self, visits: Sequence[VisitKey]) -> list[asyncpg.Record]:
-        """S2 again, for bills of visits: those that are settled, each visit's oldest first."""
-        with translated():
-            rows: list[asyncpg.Record] = await self._prepared["read_visits"].fetch(visits)
-        return rows
-
-    async def read_rules(self) -> Rules:
-        """S2 again, when operators have changed the rules: those of now, which are at least as new as the last S2."""
-        return await load_rules(self._connection)
 
     async def write_books(self, write: LaneWrite) -> None:
         """S3: everything that was decided.
@@ -282,6 +212,10 @@ class LaneSession:
             self.epoch,
             counts=(*map(len, rows), 1, 1),
         )
+
+    async def _rows(self, name: str, *arguments: object) -> list[asyncpg.Record]:
+        rows: list[asyncpg.Record] = await self._prepared[name].fetch(*arguments)
+        return rows
 
     async def _write(self, name: str, *arguments: object, counts: tuple[int, ...]) -> None:
         with translated():
