@@ -17,7 +17,12 @@ from engine.web.operations_corrections import CORRECTION_OPERATIONS
 from engine.web.operations_cycles import CYCLE_OPERATIONS
 from engine.web.operations_orders import ORDER_OPERATIONS
 from engine.web.operations_participants import APPROVAL_OPERATIONS, PARTICIPANT_OPERATIONS
-from engine.web.operations_paying import PAYING_OPERATIONS
+from engine.web.operations_paying import (
+    ABOUT_THE_CARD,
+    ABOUT_THE_CODE,
+    ABOUT_THE_PASSWORD,
+    PAYING_OPERATIONS,
+)
 from engine.web.operations_reconciliation import RECONCILIATION_OPERATIONS
 from engine.web.operations_regions import REGION_OPERATIONS
 from engine.web.operations_returns import RETURN_OPERATIONS
@@ -111,27 +116,16 @@ _PAYING: Final = (
     Refusal.BILL_INVALID,
     Refusal.AMOUNT_NOT_BALANCED,
     Refusal.QUOTE_EXPIRED,
-    Refusal.PAY_CODE_MALFORMED,
-    Refusal.PAY_CODE_FOREIGN,
-    Refusal.PAY_CODE_WRONG,
-    Refusal.PAY_CODE_EXPIRED,
-    Refusal.PAY_CODE_USED,
-    Refusal.DEVICE_REVOKED,
-    Refusal.CARD_REPORTED_LOST,
-    Refusal.CARD_NOT_USABLE,
-    Refusal.PAYMENT_NOT_ENABLED,
+    *ABOUT_THE_CODE,
+    *ABOUT_THE_CARD,
     Refusal.RELATIVE_NOT_LINKED,
     Refusal.IDENTITY_MISMATCH,
     Refusal.UNPAID_RIDE,
-    Refusal.PASSWORD_BLOCK_INVALID,
-    Refusal.PASSWORD_BLOCK_EXPIRED,
-    Refusal.PASSWORD_LOCKED,
-    Refusal.PASSWORD_INCORRECT,
+    *ABOUT_THE_PASSWORD,
     Refusal.PLAN_MISSING,
     Refusal.PRESETTLEMENT_CHANGED,
     Refusal.LIMIT_EXCEEDED,
     Refusal.RISK_DECLINED,
-    Refusal.TOO_MANY_ATTEMPTS,
     Refusal.INSUFFICIENT_FUNDS,
 )
 

@@ -23,7 +23,7 @@ _CARD_ID: Final = Parameter(
     schema={"type": "string", "pattern": id_pattern(IdKind.CARD)},
     place="path",
 )
-_PASSWORD: Final = (
+ABOUT_THE_PASSWORD: Final = (
     Refusal.PASSWORD_BLOCK_INVALID,
     Refusal.PASSWORD_BLOCK_EXPIRED,
     Refusal.PASSWORD_LOCKED,
@@ -31,8 +31,8 @@ _PASSWORD: Final = (
     Refusal.TOO_MANY_ATTEMPTS,
 )
 _OWN_PAYMENT: Final = (Refusal.NOT_FOUND, Refusal.PAYMENT_NOT_FOUND)
-_CARD: Final = (Refusal.CARD_REPORTED_LOST, Refusal.CARD_NOT_USABLE, Refusal.PAYMENT_NOT_ENABLED)
-_CODE: Final = (
+ABOUT_THE_CARD: Final = (Refusal.CARD_REPORTED_LOST, Refusal.CARD_NOT_USABLE, Refusal.PAYMENT_NOT_ENABLED)
+ABOUT_THE_CODE: Final = (
     Refusal.PAY_CODE_MALFORMED,
     Refusal.PAY_CODE_FOREIGN,
     Refusal.PAY_CODE_WRONG,
@@ -53,8 +53,8 @@ PAYING_OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         response=PaymentView,
         refusals=(
             *_OWN_PAYMENT,
-            *_CARD,
-            *_PASSWORD,
+            *ABOUT_THE_CARD,
+            *ABOUT_THE_PASSWORD,
             Refusal.PAYMENT_STATE_CONFLICT,
             Refusal.CONFIRMATION_TIMEOUT,
         ),
@@ -70,8 +70,8 @@ PAYING_OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         response=PaymentView,
         refusals=(
             *_OWN_PAYMENT,
-            *_CODE,
-            *_CARD,
+            *ABOUT_THE_CODE,
+            *ABOUT_THE_CARD,
             Refusal.MERCHANT_SUSPENDED,
             Refusal.SCENARIO_NOT_ENABLED,
             Refusal.IDENTITY_MISMATCH,
@@ -90,7 +90,7 @@ PAYING_OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         parameters=(_CARD_ID,),
         request=PasswordRequest,
         response=CardView,
-        refusals=(Refusal.NOT_FOUND, Refusal.SCOPE_NOT_AUTHORIZED, *_PASSWORD),
+        refusals=(Refusal.NOT_FOUND, Refusal.SCOPE_NOT_AUTHORIZED, *ABOUT_THE_PASSWORD),
     ),
     ("POST", "/v1/cards/{id}/settings"): Operation(
         tag=Tag.CARDS,
@@ -117,8 +117,8 @@ PAYING_OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
             Refusal.SCENARIO_NOT_ENABLED,
             Refusal.BILL_INVALID,
             Refusal.AMOUNT_NOT_BALANCED,
-            *_CODE,
-            *_CARD,
+            *ABOUT_THE_CODE,
+            *ABOUT_THE_CARD,
             Refusal.PLAN_MISSING,
         ),
     ),
