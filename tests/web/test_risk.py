@@ -1,5 +1,7 @@
 """Risk control over HTTP: operators see and change the rules, see what was decided, and decide on what waits."""
 
+import time
+
 import msgspec
 import pytest
 
@@ -56,7 +58,10 @@ def judged(api: Api, *, merchant: int = 0) -> Action:
 
 
 async def decided(api: Api, *, is_review: bool = False, region: int = REGION) -> PaymentId:
-    """A payment that was refused, or waits for an operator."""
+    """A payment that was refused, or waits for an operator; in a millisecond of its own, which is what orders ids."""
+    earlier_ms = time.time_ns() // 1_000_000
+    while time.time_ns() // 1_000_000 == earlier_ms:
+        pass
     payment = PaymentId(an_id(IdKind.PAYMENT, region=region))
     case = RiskCase(payment=payment, caller=CallerId(api.world.merchants[0]), trace_id=TRACE_ID)
     now_s = api.clock.business_s()
