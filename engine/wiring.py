@@ -69,6 +69,7 @@ from engine.web.problems import PROBLEMS
 from engine.web.render import encode_json
 from engine.web.wire_webhooks import webhook_body
 from engine.workers.approvals import run_approval_keeper
+from engine.workers.cards import run_card_keeper
 from engine.workers.disbursements import run_disbursement_sender
 from engine.workers.holds import run_hold_sweeper, sweep_holds
 from engine.workers.partitions import run_partition_keeper
@@ -385,6 +386,7 @@ async def open_workers(node: Node) -> AsyncIterator[None]:
             ),
             run_statement_keeper(_statements_of(node), stopping, on_fault=partial(count, "statements")),
             run_review_keeper(node.pool, node.reviewed, stopping, on_fault=partial(count, "reviews")),
+            run_card_keeper(node.pool, node.ledger, node.reads, stopping, on_fault=partial(count, "cards")),
             run_webhooks(webhook_parts(node), stopping, on_fault=partial(count, "webhooks")),
         )
     ]

@@ -3,7 +3,7 @@
 import typer
 
 from engine import __version__
-from engine.cli import bank, bench, call, clearing, demo, operate, participants, plans, serve, webhooks
+from engine.cli import bank, bench, call, cards, clearing, demo, operate, participants, plans, serve, webhooks
 
 app = typer.Typer(
     name="engine",
@@ -26,6 +26,7 @@ app.add_typer(participants.operators, name="operator")
 app.add_typer(participants.participants, name="participants")
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(plans.app, name="plans")
+app.add_typer(cards.app, name="cards")
 
 
 @app.command("version")

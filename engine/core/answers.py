@@ -36,6 +36,9 @@ class EventKind(enum.IntEnum):
     RAISED = 15
     PASSWORD_SET = 16
     SETTINGS_CHANGED = 17
+    CARD_CHANGED = 18
+    FAMILY_CHANGED = 19
+    PASSWORD_CHECKED = 20
 
 
 class Clearing(enum.IntEnum):

@@ -1,5 +1,6 @@
 """Commands about a card and its holder's settings, which move no payment."""
 
+from engine.core.cards import CardMove
 from engine.core.command import Command, Fact, Operation, PasswordProof, Subject
 from engine.core.ids import CardId, shard_of
 from engine.core.payer import TenderOrder
@@ -102,6 +103,51 @@ class OpenAccount(Command, frozen=True, kw_only=True, gc=False):
 
     def facts(self) -> tuple[Fact, ...]:
         return (self.card.hex(), self.amount)
+
+    def subject(self) -> Subject:
+        return Subject(card=self.card)
+
+    @property
+    def shard(self) -> int:
+        return shard_of(self.card)
+
+
+class ChangeCard(Command, frozen=True, kw_only=True, gc=False):
+    """Move a card on in its life. *reason* stays in the journal, so it names nobody."""
+
+    operation = Operation.CHANGE_CARD
+    facts_named = ("id", "move", "reason")
+
+    card: CardId
+    move: CardMove
+    reason: str | None
+
+    def facts(self) -> tuple[Fact, ...]:
+        return (self.card.hex(), int(self.move), self.reason)
+
+    def subject(self) -> Subject:
+        return Subject(card=self.card)
+
+    @property
+    def shard(self) -> int:
+        return shard_of(self.card)
+
+
+class ChangeFamily(Command, frozen=True, kw_only=True, gc=False):
+    """Let a relative's personal account help with a card's medical bills, or not any more.
+
+    One that is to end is ended only if it is still this relative who helps.
+    """
+
+    operation = Operation.CHANGE_FAMILY
+    facts_named = ("id", "relative", "is_linked")
+
+    card: CardId
+    relative: CardId
+    is_linked: bool
+
+    def facts(self) -> tuple[Fact, ...]:
+        return (self.card.hex(), self.relative.hex(), self.is_linked)
 
     def subject(self) -> Subject:
         return Subject(card=self.card)

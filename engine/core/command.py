@@ -28,6 +28,9 @@ class Operation(enum.IntEnum):
     RAISE = 12
     SET_PASSWORD = 13
     CHANGE_SETTINGS = 14
+    CHANGE_CARD = 15
+    CHANGE_FAMILY = 16
+    CHECK_PASSWORD = 17
 
 
 class Subject(msgspec.Struct, frozen=True, kw_only=True, gc=False):

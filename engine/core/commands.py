@@ -7,7 +7,15 @@ import msgspec
 
 from engine.core.accounts import AccountId
 from engine.core.benefits import MedicalBill, Split
-from engine.core.card_commands import ChangeSettings, OpenAccount, Reinstate, ReportLoss, SetPassword
+from engine.core.card_commands import (
+    ChangeCard,
+    ChangeFamily,
+    ChangeSettings,
+    OpenAccount,
+    Reinstate,
+    ReportLoss,
+    SetPassword,
+)
 from engine.core.command import Command, Fact, Operation, PasswordProof, Subject
 from engine.core.ids import CardId, MerchantId, PaymentId, RefundId, shard_of
 from engine.core.payments import Mode
@@ -20,7 +28,10 @@ __all__ = [
     "Book",
     "CancelOrder",
     "Capture",
+    "ChangeCard",
+    "ChangeFamily",
     "ChangeSettings",
+    "CheckPassword",
     "Command",
     "Concern",
     "Confirm",
@@ -176,6 +187,27 @@ class Confirm(Command, frozen=True, kw_only=True, gc=False):
     @property
     def shard(self) -> int:
         return shard_of(self.payment)
+
+
+class CheckPassword(Command, frozen=True, kw_only=True, gc=False):
+    """Judge a password that agrees to something that is no payment. *act* names what; a wrong one is one try less."""
+
+    operation = Operation.CHECK_PASSWORD
+    facts_named = ("id", "act")
+
+    card: CardId
+    act: str
+    password: PasswordProof
+
+    def facts(self) -> tuple[Fact, ...]:
+        return (self.card.hex(), self.act)
+
+    def subject(self) -> Subject:
+        return Subject(card=self.card)
+
+    @property
+    def shard(self) -> int:
+        return shard_of(self.card)
 
 
 class Raise(Command, frozen=True, kw_only=True, gc=False):
@@ -358,5 +390,8 @@ AnyCommand = (
     | OpenAccount
     | SetPassword
     | ChangeSettings
+    | ChangeCard
+    | ChangeFamily
+    | CheckPassword
     | Book
 )

@@ -15,13 +15,17 @@ from engine.core.accounts import opening, personal_account, pooling_area
 from engine.core.answers import Answer, CancelOutcome, CardState, EventKind, Remembered
 from engine.core.authorization import decide_authorize, judge_password, refuse_password
 from engine.core.books import Books, Decision, Order, refuse
+from engine.core.card_decisions import decide_change_family, decide_check_password, decide_status
 from engine.core.commands import (
     AnyCommand,
     Authorize,
     Book,
     CancelOrder,
     Capture,
+    ChangeCard,
+    ChangeFamily,
     ChangeSettings,
+    CheckPassword,
     Confirm,
     Expire,
     OpenAccount,
@@ -36,7 +40,7 @@ from engine.core.confirmation import decide_confirm, lapse
 from engine.core.deposits import decide_final_bill, decide_raise
 from engine.core.ids import PaymentId, region_of
 from engine.core.moves import decision_of, has_lapsed, parties_of
-from engine.core.payer import CardStatus, Payer, give_back
+from engine.core.payer import give_back
 from engine.core.payments import HELD, Move, Payment, State
 from engine.core.postings import Phase, Posting, PostingKind, is_kept_on_payer
 from engine.core.refusals import Refusal
@@ -76,10 +80,12 @@ def _decide(books: Books, command: AnyCommand) -> Decision:
             return decide_refund(books, command)
         case CancelOrder():
             return decide_cancel(books, command)
-        case ReportLoss():
-            return _decide_status(books, command, CardStatus.LOST, EventKind.CARD_REPORTED_LOST)
-        case Reinstate():
-            return _decide_status(books, command, CardStatus.ACTIVE, EventKind.CARD_REINSTATED)
+        case ReportLoss() | Reinstate() | ChangeCard():
+            return decide_status(books, command)
+        case ChangeFamily():
+            return decide_change_family(books, command)
+        case CheckPassword():
+            return decide_check_password(books, command)
         case SetPassword():
             return decide_set_password(books, command)
         case ChangeSettings():
@@ -300,17 +306,6 @@ def decide_book(books: Books, command: Book) -> Decision:
         ),
         about=command.about,
     )
-
-
-def _decide_status(books: Books, command: ReportLoss | Reinstate, status: CardStatus, kind: EventKind) -> Decision:
-    """Stop or reinstate a card. Doing it twice is no mistake; a card that is neither active nor lost stays as it is."""
-    payer: Payer | None = books.seen.payers.get(command.card)
-    if payer is None:
-        return refuse(Refusal.NOT_FOUND)
-    if payer.status not in (CardStatus.ACTIVE, CardStatus.LOST):
-        return refuse(Refusal.CARD_NOT_USABLE)
-    card = CardState(payer.id, status, payer.issue_level, books.now)
-    return Decision(kind=kind, answer=Answer(card=card), payer=msgspec.structs.replace(payer, status=status))
 
 
 def _own_payment(books: Books, payment_id: PaymentId, merchant: bytes) -> Payment | None:

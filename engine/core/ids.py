@@ -20,6 +20,9 @@ DisbursementLineId = NewType("DisbursementLineId", bytes)
 OrderId = NewType("OrderId", bytes)
 QuoteId = NewType("QuoteId", bytes)
 CallerId = NewType("CallerId", bytes)
+PersonId = NewType("PersonId", bytes)
+SignNo = NewType("SignNo", bytes)
+RelativeId = NewType("RelativeId", bytes)
 
 SHARD_COUNT: Final = 256
 ENTROPY_BITS: Final = 44
@@ -59,6 +62,9 @@ class IdKind(enum.IntEnum):
     WEBHOOK_ENDPOINT = 50
     RISK_DECISION = 60
     QUOTE = 70
+    PERSON = 80
+    SIGN = 81
+    RELATIVE = 82
 
 
 PREFIXES: Final = {
@@ -81,6 +87,9 @@ PREFIXES: Final = {
     IdKind.WEBHOOK_ENDPOINT: "whe_",
     IdKind.RISK_DECISION: "rsk_",
     IdKind.QUOTE: "quo_",
+    IdKind.PERSON: "per_",
+    IdKind.SIGN: "sgn_",
+    IdKind.RELATIVE: "rel_",
 }
 
 

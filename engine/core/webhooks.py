@@ -24,6 +24,9 @@ _UNTOLD: Final = frozenset(
         EventKind.BOOKED,
         EventKind.PASSWORD_SET,
         EventKind.SETTINGS_CHANGED,
+        EventKind.CARD_CHANGED,
+        EventKind.FAMILY_CHANGED,
+        EventKind.PASSWORD_CHECKED,
     }
 )
 _AWAITING_TYPE: Final = "payment.awaiting_user"

@@ -42,12 +42,14 @@ from engine.core.participants import ITEMS, ROLES
 from engine.core.payer import NO_PASSWORD_UP_TO_FEN, CardStatus, IssueLevel, Payer
 from engine.core.scenarios import BY_NAME
 from engine.ledger.router import Ledger
+from engine.sandbox.card_register import register_rows
 from engine.sandbox.card_secrets import FIRST_VERSION, CardSecrets
 from engine.sandbox.city import SampleCity
 from engine.sandbox.city_plans import load_city_plans
 from engine.sandbox.gates import SandboxGate, describe_gates, load_gates
 from engine.sandbox.people import Cardholder
 from engine.sandbox.plans import FUND_PAY_TYPES, hospital_level, insured, relative_of
+from engine.store.persons import index_of
 from engine.store.rows import Row, payer_row
 from engine.store.sql import load_queries
 
@@ -226,7 +228,7 @@ class CityLoader:
                     caller.keyid,
                     caller_id,
                     caller.alg,
-                    self._seal(CALLER_KEY_PLACE, self._verifier(caller)),
+                    self.seal(CALLER_KEY_PLACE, self._verifier(caller)),
                     FIELD_KEY_ID,
                     False,
                 )
@@ -242,17 +244,7 @@ class CityLoader:
         tables: dict[str, list[Row]] = {
             "payer": [payer_row(self._payer(holder, benefit_year)) for holder in holders],
             "device": [(self._device_no(holder), self._card_id(holder), DEVICE_KEY_ID, False) for holder in holders],
-            "cardholder": [
-                (
-                    self._card_id(holder),
-                    holder.region,
-                    self._seal("cardholder.name", holder.full_name),
-                    self._seal("cardholder.id_number", holder.id_number),
-                    self._keyring.blind_index(holder.id_number),
-                    FIELD_KEY_ID,
-                )
-                for holder in holders
-            ],
+            **register_rows([(holder, self._card_id(holder), self._banks[holder.cnaps]) for holder in holders], self),
         }
         for table, rows in tables.items():
             await connection.copy_records_to_table(table, records=rows)
@@ -348,7 +340,11 @@ class CityLoader:
     def _secret(self, name: str) -> bytes:
         return hmac.digest(self._master, f"sandbox {name}".encode(), hashlib.sha256)
 
-    def _seal(self, place: str, text: str) -> bytes:
+    def index(self, place: str, text: str) -> bytes:
+        """What a sealed field is found by."""
+        return index_of(self._keyring, place, text)
+
+    def seal(self, place: str, text: str) -> bytes:
         """Sealed with a nonce that follows from place and text, so that loading again writes the same bytes.
 
         Equal texts in one place look equal then, which is all right for invented data only.

@@ -89,6 +89,8 @@ def changed_payer_row(payer: Payer) -> Row:
         payer.deductible_used,
         payer.fund_paid,
         payer.blocked_scenarios,
+        payer.issue_level,
+        payer.family,
     )
 
 

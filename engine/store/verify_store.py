@@ -74,6 +74,11 @@ _NUMBERS: Final = {
     "event_expired": EventKind.EXPIRED,
     "event_refunded": EventKind.REFUNDED,
     "event_booked": EventKind.BOOKED,
+    "event_card_reported_lost": EventKind.CARD_REPORTED_LOST,  # what is about a card, and no payment
+    "event_card_reinstated": EventKind.CARD_REINSTATED,
+    "event_card_changed": EventKind.CARD_CHANGED,
+    "event_family_changed": EventKind.FAMILY_CHANGED,
+    "event_password_checked": EventKind.PASSWORD_CHECKED,
     "state_authorized": State.AUTHORIZED,
     "state_awaiting_user": State.AWAITING_USER,
     "account_personal": AccountKind.PERSONAL_ACCOUNT,

@@ -108,9 +108,10 @@ async def _change_status(request: web.Request, kind: type[ReportLoss] | type[Rei
     key = idempotency_key(request)
     command = kind(caller=caller_id(request), key=key, trace_id=request[TRACE_ID], card=card_in(request))
     outcome = await request.app[NODE].ledger.submit(command)
-    return respond(request, outcome, _card_body)
+    return respond(request, outcome, card_body)
 
 
-def _card_body(answer: Answer) -> bytes:
+def card_body(answer: Answer) -> bytes:
+    """The state of the card that an answer is about."""
     assert answer.card is not None
     return encode_json(card_view(answer.card))

@@ -16,6 +16,7 @@ from engine.core.ids import IdKind, id_text, make_id
 from engine.core.refusals import Refusal
 from engine.web.examples_agencies import AGENCY_EXAMPLES
 from engine.web.examples_bulk import BULK_EXAMPLES
+from engine.web.examples_cards import CARD_EXAMPLES
 from engine.web.examples_cycles import CYCLE_EXAMPLES
 from engine.web.examples_orders import ORDER_EXAMPLES
 from engine.web.examples_participants import PARTICIPANT_EXAMPLES
@@ -110,6 +111,7 @@ EXAMPLES: Final[tuple[msgspec.Struct, ...]] = (
     *ORDER_EXAMPLES,
     *WEBHOOK_EXAMPLES,
     *RISK_EXAMPLES,
+    *CARD_EXAMPLES,
     PAYMENT_REQUEST,
     CaptureRequest(amount=60000),
     *PAYING_EXAMPLES,

@@ -8,6 +8,7 @@ from engine.web.field_note import BANK_PATTERN, CYCLE_PATTERN, FILE_NAME_PATTERN
 from engine.web.field_note import id_note as _id_note
 from engine.web.field_note import instant_note as _instant
 from engine.web.field_notes_bulk import BULK_NOTES
+from engine.web.field_notes_cards import CARD_NOTES
 from engine.web.field_notes_clearing import CLEARING_NOTES
 from engine.web.field_notes_paying import PAYING_NAMES, PAYING_NOTES
 from engine.web.field_notes_risk import RISK_NOTES
@@ -408,5 +409,6 @@ SPECIAL_NOTES: Final[dict[tuple[str, str], FieldNote]] = {
     ("RefundView", "tenders"): FieldNote("Where the money goes back to; the parts sum to `amount`."),
     ("FieldError", "reason"): FieldNote("What is wrong with it."),
     **CLEARING_NOTES,
+    **CARD_NOTES,
 }
 """By struct and field, where the name alone means another thing."""

@@ -23,7 +23,7 @@ from engine.web.problems import PROBLEMS, ProblemDocument
 
 Json = dict[str, object]
 
-VERSION: Final = "1.2.0"
+VERSION: Final = "1.3.0"
 """Of the contract, not of the engine; schemas/CHANGES.md says what each version changed."""
 
 _DOCSTRING_ROUTE: Final = re.compile(r"`[A-Z]+ [^`]*`[:,]?\s*")

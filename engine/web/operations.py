@@ -12,6 +12,7 @@ from engine.web.field_notes import FILE_NAME_PATTERN, id_pattern
 from engine.web.operation import BUSINESS_DATE, PAGE, Operation, Parameter, Tag, object_schema, text_schema
 from engine.web.operations_agencies import AGENCY_OPERATIONS
 from engine.web.operations_bulk import BULK_OPERATIONS
+from engine.web.operations_cards import CARD_ID, CARD_OPERATIONS
 from engine.web.operations_cases import CASE_OPERATIONS
 from engine.web.operations_corrections import CORRECTION_OPERATIONS
 from engine.web.operations_cycles import CYCLE_OPERATIONS
@@ -85,12 +86,6 @@ PAYMENT_ID: Final = Parameter(
     name="id",
     text="The payment.",
     schema={"type": "string", "pattern": id_pattern(IdKind.PAYMENT)},
-    place="path",
-)
-CARD_ID: Final = Parameter(
-    name="id",
-    text="The card.",
-    schema={"type": "string", "pattern": id_pattern(IdKind.CARD)},
     place="path",
 )
 FILE_NAME: Final = Parameter(
@@ -298,6 +293,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     **STATEMENT_OPERATIONS,
     **WEBHOOK_OPERATIONS,
     **RISK_OPERATIONS,
+    **CARD_OPERATIONS,
     ("GET", "/v1/keys"): Operation(tag=Tag.OPEN, summary="The engine's public keys", response=KEY_SET),
     ("GET", "/healthz"): Operation(tag=Tag.OPEN, summary="Whether the process answers", response=HEALTH),
     ("GET", "/readyz"): Operation(

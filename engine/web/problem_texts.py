@@ -155,7 +155,48 @@ PROBLEMS: Final[dict[Refusal, Problem]] = {
         "请由账单所属人本人缴费",
         "Let the person pay whom the bill names.",
     ),
+    Refusal.ID_NUMBER_INVALID: Problem(
+        422,
+        "证件号码有误",
+        "This is not a citizen's ID number",
+        "请核对证件号码",
+        "Let the person's document be read again.",
+    ),
     Refusal.IDENTITY_MISMATCH: Problem(422, "身份信息不符", "This is not the person it was made for", *_RESCAN),
+    Refusal.CARD_ALREADY_EXISTS: Problem(
+        409,
+        "已有有效卡",
+        "The person, or the number, has a card already",
+        "请先注销原卡,或办理补换",
+        "Cancel the earlier card first, or replace it.",
+    ),
+    Refusal.BANK_ACCOUNT_MISMATCH: Problem(
+        422,
+        "银行账户不符",
+        "This is not the card's bank account",
+        "请核对社保卡银行账户",
+        "Let the person give the account that belongs to the card.",
+    ),
+    Refusal.BANK_ACCOUNT_NOT_ACTIVATED: Problem(
+        409,
+        "社保卡银行账户未激活",
+        "The card's bank account is not activated, or has no telephone number",
+        "请持卡人到发卡银行激活账户并登记手机号",
+        "Let the person activate the account at the bank that has issued the card.",
+    ),
+    Refusal.REAUTHENTICATION_REQUIRED: Problem(
+        403,
+        "需重新验证身份",
+        "The person has to be asked again",
+        "请持卡人输入卡密码后重新提交",
+        "Send it again under a new key, with the card's password sealed for it.",
+    ),
+    Refusal.RELATIVES_TOO_MANY: Problem(
+        409, "亲属人数已达上限", "A person helps eight relatives at most", "请先解除一位亲属", "End another one first."
+    ),
+    Refusal.DEVICES_TOO_MANY: Problem(
+        409, "设备数量已达上限", "A card has five phones at most", "请先停用一部设备", "Revoke another phone first."
+    ),
     Refusal.UNPAID_RIDE: Problem(
         403,
         "有未支付的乘车记录,请先补缴",

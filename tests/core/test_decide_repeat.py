@@ -5,10 +5,14 @@ import pytest
 
 from engine.core.accounts import bank_payable, card_receivable
 from engine.core.answers import Answer, Remembered
+from engine.core.cards import CardMove
 from engine.core.commands import (
     AnyCommand,
     Book,
+    ChangeCard,
+    ChangeFamily,
     ChangeSettings,
+    CheckPassword,
     Concern,
     Entry,
     Operation,
@@ -84,6 +88,9 @@ COMMANDS: dict[Operation, AnyCommand] = {
         ChangeSettings(
             caller=CallerId(BANK), key="settings", card=CARD, no_password_up_to=20_000, tender_order=BANK_CARD_ONLY
         ),
+        ChangeCard(caller=CallerId(BANK), key="card", card=CARD, move=CardMove.SUSPEND, reason="a reason"),
+        ChangeFamily(caller=CallerId(BANK), key="family", card=CARD, relative=CARD, is_linked=True),
+        CheckPassword(caller=CallerId(BANK), key="check", card=CARD, act="an act", password=RIGHT),
         a_void(PAYMENT),
         a_refund(PAYMENT, amount=100, reason="a reason"),
         a_cancel("A"),
@@ -131,6 +138,17 @@ FACTS: dict[Operation, list[tuple[str, str, object]]] = {
         ("no_password_up_to", "no_password_up_to", None),
         ("tender_order", "tender_order", None),
     ],
+    Operation.CHANGE_CARD: [
+        ("id", "card", UNKNOWN_CARD),
+        ("move", "move", CardMove.CANCEL),
+        ("reason", "reason", None),
+    ],
+    Operation.CHANGE_FAMILY: [
+        ("id", "card", UNKNOWN_CARD),
+        ("relative", "relative", UNKNOWN_CARD),
+        ("is_linked", "is_linked", False),
+    ],
+    Operation.CHECK_PASSWORD: [("id", "card", UNKNOWN_CARD), ("act", "act", "another")],
     Operation.VOID: [("id", "payment", UNKNOWN_PAYMENT)],
     Operation.REFUND: [
         ("id", "payment", UNKNOWN_PAYMENT),
@@ -165,6 +183,7 @@ STAMPED: dict[Operation, dict[str, object]] = {
     Operation.CONFIRM: {"merchant": None, "password": WRONG},
     Operation.RAISE: {"code": None},
     Operation.SET_PASSWORD: {"version": 2, "password": WRONG, "is_first": True},
+    Operation.CHECK_PASSWORD: {"password": WRONG},
     Operation.REFUND: {"refund": RefundId(an_id(IdKind.REFUND, 78))},
     Operation.CANCEL: {"refund": RefundId(an_id(IdKind.REFUND, 78))},
 }

@@ -86,6 +86,9 @@ def test_moves_of_payments_are_told_and_nothing_else_is() -> None:
         EventKind.BOOKED,
         EventKind.PASSWORD_SET,
         EventKind.SETTINGS_CHANGED,
+        EventKind.CARD_CHANGED,
+        EventKind.FAMILY_CHANGED,
+        EventKind.PASSWORD_CHECKED,
     }
     assert len(set(EVENT_TYPES)) == len(EVENT_TYPES)
     assert all(name.startswith("payment.") for name in EVENT_TYPES)

@@ -16,7 +16,10 @@ from engine.core.commands import (
     Book,
     CancelOrder,
     Capture,
+    ChangeCard,
+    ChangeFamily,
     ChangeSettings,
+    CheckPassword,
     Concern,
     Confirm,
     Expire,
@@ -143,7 +146,7 @@ class Reference:
                     return self._bring_in(command)
                 case Book():
                     return self._book(command)
-                case Raise() | SetPassword() | ChangeSettings():
+                case Raise() | SetPassword() | ChangeSettings() | ChangeCard() | ChangeFamily() | CheckPassword():
                     raise AssertionError("no step asks for it")
         except RefusedError as refused:
             return refused.words

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 NO_PAYMENT = (404, "payment-not-found")
 NOT_FOUND = (404, "not-found")
 # Of operators.
-NOT_OWN = ("/reissue", "/acknowledgement")
+NOT_OWN = ("/reissue", "/acknowledgement", "/cards/import")
 OWN_PATHS = ("/v1/payments", "/v1/cards", "/v1/clearing/files", "/v1/clearing/positions", "/v1/sandbox")
 MERCHANT_CALLS: list[tuple[str, str, Json]] = [
     ("GET", "/v1/payments", {}),
@@ -35,7 +35,7 @@ MERCHANT_CALLS: list[tuple[str, str, Json]] = [
 
 OPERATORS_PATHS = (
     *("/v1/participants", "/v1/funds", "/v1/approvals", "/v1/postings", "/v1/reconciliations"),
-    *("/v1/clearing/cycles", "/v1/clearing/caps", "/v1/clearing/cases"),
+    *("/v1/clearing/cycles", "/v1/clearing/caps", "/v1/clearing/cases", "/v1/cards/import"),
 )
 OPERATORS_ENDS = ("/files/{name}/reissue", "/{id}/approval", "/lines/{line}/reissue")
 AGENCIES_PATHS = ("/v1/bills", "/v1/disbursements")
@@ -46,6 +46,9 @@ PLACES = {
     "{number}": "B-1",
     "{keyid}": "k-1",
     "{line}": nobodys_id(IdKind.DISBURSEMENT_LINE),
+    "{sign_no}": nobodys_id(IdKind.SIGN),
+    "{device_no}": "00000000001",
+    "{relative}": nobodys_id(IdKind.RELATIVE),
 }
 
 
@@ -159,7 +162,9 @@ async def test_unknown_parameter_is_refused_on_every_path_of_merchants_banks_and
     elif route.path.startswith("/v1/cards"):
         caller, identifier = "channel", city.card_path().rpartition("/")[2]
     path = route.path.replace("{id}", identifier).replace("{extension:svg|png}", "svg")
-    target = f"{path.replace('{name}', 'SSC_102100000000_20261124_01_NET_v1.txt')}?surprise=1"
+    for place, value in PLACES.items():
+        path = path.replace(place, value)
+    target = f"{path}?surprise=1"
     reply = await (city.get(target, caller=caller) if route.method == "GET" else city.post(target, caller=caller))
     assert (reply.refused, reply.pointers) == ((400, "unknown-field"), ["/surprise"])
 

@@ -270,7 +270,8 @@ WITH order_new AS (
            limit_day = v.limit_day, spent = v.spent, spent_unconfirmed = v.spent_unconfirmed,
            spent_offline = v.spent_offline, tender_order = v.tender_order, no_password_up_to = v.no_password_up_to,
            password_version = v.password_version, password_tries = v.password_tries, benefit_year = v.benefit_year,
-           deductible_used = v.deductible_used, fund_paid = v.fund_paid, blocked_scenarios = v.blocked_scenarios
+           deductible_used = v.deductible_used, fund_paid = v.fund_paid, blocked_scenarios = v.blocked_scenarios,
+           issue_level = v.issue_level, family = v.family
       FROM unnest($6::changed_payer[]) v
      WHERE p.id = v.id AND p.id = ANY ($7::uuid[])
     RETURNING 1

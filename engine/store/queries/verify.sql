@@ -121,7 +121,8 @@ LANGUAGE sql STABLE AS $$
                     SELECT e.payment, NULL, NULL, NULL, NULL, e.business_date, e.kind, e.at, e.seq, e.n
                       FROM event e
                      WHERE e.business_date = b.business_date AND e.lane = b.lane AND e.seq = b.seq
-                       AND e.payment <> '00000000-0000-0000-0000-000000000000' AND e.kind <> :event_booked
+                       AND e.payment <> '00000000-0000-0000-0000-000000000000' AND e.kind NOT IN (:event_booked, :event_card_reported_lost, :event_card_reinstated,
+                                          :event_card_changed, :event_family_changed, :event_password_checked)
                     OFFSET 0) m
      WHERE b.lane = of_lane AND b.seq > after_seq AND b.seq <= last_seq
      GROUP BY m.payment

@@ -1,0 +1,22 @@
+"""What is shown of personal data: enough to recognise one's own, too little to learn anybody else's."""
+
+from typing import Final
+
+_HIDDEN: Final = "*"
+_GROUP: Final = "****"
+
+
+def masked_name(name: str) -> str:
+    """The first character, and a star for each other one: ``张*``. Of a name with blanks, its first letter."""
+    shown = name[:1]
+    return shown + _HIDDEN * min(max(len(name) - 1, 1), 3)
+
+
+def masked_id_number(number: str) -> str:
+    """The first and the last character of an ID number, so that neither birthday nor birthplace shows."""
+    return f"{number[:1]}{_GROUP}{number[-1:]}"
+
+
+def masked_number(number: str) -> str:
+    """The last four characters of a card's, an account's or a telephone number."""
+    return _GROUP + number[-4:] if len(number) > 4 else _GROUP
