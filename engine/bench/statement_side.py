@@ -72,7 +72,7 @@ async def _run(dsn: str, cnaps: str, file: Path) -> StatementRun:
             counts[one.kind.name] += one.count
         return StatementRun(
             took_s=took_s,
-            peak_mb=_peak_mb(),
+            peak_mb=peak_mb(),
             line_count=reconciliation.line_count,
             matched=reconciliation.matched_count or 0,
             counts=dict(counts),
@@ -87,7 +87,7 @@ async def _pieces(file: Path) -> AsyncIterator[bytes]:
             yield piece
 
 
-def _peak_mb() -> float:
+def peak_mb() -> float:
     """The most memory that this process ever had resident."""
     found = _PEAK.search(Path("/proc/self/status").read_text())
     return int(found[1]) * 1_024 / 1_000_000 if found is not None else 0.0

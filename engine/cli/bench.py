@@ -17,6 +17,8 @@ from engine.bench.children import ChildFailed
 from engine.bench.cluster import Cluster, ProgramFailed
 from engine.bench.figures import Figure, write_figures
 from engine.bench.measure_benefits import measure_benefits
+from engine.bench.measure_cards import ROWS_MIN as CARD_ROWS_MIN
+from engine.bench.measure_cards import measure_cards
 from engine.bench.measure_clearing import measure_clearing
 from engine.bench.measure_close import measure_close
 from engine.bench.measure_http import NothingPaid, measure_http
@@ -129,6 +131,20 @@ def benefits(
     load_before = os.getloadavg()[0]
     result = measure_benefits(bills=bills, turns=TURNS, say=note)
     conclude(result.figures, result.refusals, [], json_file, load_before)
+
+
+@app.command()
+def cards(
+    rows: Annotated[int, typer.Option(min=CARD_ROWS_MIN, help="Lines of the file.")] = 1_000_000,
+    json_file: JsonFile = None,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """A file of cards into the register, and what memory that takes. Exit 1 if a line is lost, or a fault missed."""
+    load_before = os.getloadavg()[0]
+    configure_logs(level="warning")
+    with _throw_away(data_dir) as folder, _services_or_exit(), EmbeddedPostgres(folder) as server:
+        result = uvloop.run(measure_cards(Cluster(server), folder, rows=rows, say=note))
+    conclude(result.figures, result.failures, [], json_file, load_before)
 
 
 @contextmanager
