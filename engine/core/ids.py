@@ -65,6 +65,18 @@ class IdKind(enum.IntEnum):
     PERSON = 80
     SIGN = 81
     RELATIVE = 82
+    CONSENT = 90
+    GRANT = 91
+    APPLICATION = 92
+    VERIFICATION = 93
+    ADMISSION = 94
+    CERTIFICATION = 95
+    PASSKEY = 96
+    LOGIN = 97
+    LOGIN_CLIENT = 98
+    STOP_ORDER = 99
+    CONFORMANCE_RUN = 100
+    LOCAL_PLATFORM = 101
 
 
 PREFIXES: Final = {
@@ -90,6 +102,18 @@ PREFIXES: Final = {
     IdKind.PERSON: "per_",
     IdKind.SIGN: "sgn_",
     IdKind.RELATIVE: "rel_",
+    IdKind.CONSENT: "con_",
+    IdKind.GRANT: "grt_",
+    IdKind.APPLICATION: "app_",
+    IdKind.VERIFICATION: "ver_",
+    IdKind.ADMISSION: "adm_",
+    IdKind.CERTIFICATION: "crt_",
+    IdKind.PASSKEY: "pky_",
+    IdKind.LOGIN: "log_",
+    IdKind.LOGIN_CLIENT: "cli_",
+    IdKind.STOP_ORDER: "sto_",
+    IdKind.CONFORMANCE_RUN: "cfr_",
+    IdKind.LOCAL_PLATFORM: "lpf_",
 }
 
 

@@ -19,6 +19,7 @@ class Refusal(enum.Enum):
     CONTENT_DIGEST_MISMATCH = "content_digest_mismatch"
     REQUEST_REPLAYED = "request_replayed"
     CALLER_SUSPENDED = "caller_suspended"
+    CHANNEL_SUSPENDED = "channel_suspended"
     MALFORMED_JSON = "malformed_json"
     DUPLICATE_FIELD = "duplicate_field"
     UNKNOWN_FIELD = "unknown_field"
@@ -73,6 +74,13 @@ class Refusal(enum.Enum):
     REAUTHENTICATION_REQUIRED = "reauthentication_required"
     RELATIVES_TOO_MANY = "relatives_too_many"
     DEVICES_TOO_MANY = "devices_too_many"
+    BIOMETRIC_REJECTED = "biometric_rejected"
+    NO_BENEFIT_TO_CERTIFY = "no_benefit_to_certify"
+    PASSKEY_INVALID = "passkey_invalid"
+    LOGIN_CODE_EXPIRED = "login_code_expired"
+    LOGIN_CODE_USED = "login_code_used"
+    LOGIN_CODE_BOUND_TO_OTHER = "login_code_bound_to_other"
+    REDIRECT_NOT_ALLOWED = "redirect_not_allowed"
     UNPAID_RIDE = "unpaid_ride"
     PASSWORD_BLOCK_INVALID = "password_block_invalid"
     PASSWORD_BLOCK_EXPIRED = "password_block_expired"
@@ -97,6 +105,13 @@ class Refusal(enum.Enum):
     SCOPE_NOT_AUTHORIZED = "scope_not_authorized"
     REGION_NOT_PERMITTED = "region_not_permitted"
     REGION_UNKNOWN = "region_unknown"
+    REGION_NOT_SERVED = "region_not_served"
+    CONSENT_REQUIRED = "consent_required"
+    DEPARTMENT_NOT_AUTHORIZED = "department_not_authorized"
+    CHANNEL_NOT_AUTHORIZED = "channel_not_authorized"
+    PURPOSE_REQUIRED = "purpose_required"
+    CHANNEL_TESTS_MISSING = "channel_tests_missing"
+    CHANNEL_STATE_CONFLICT = "channel_state_conflict"
     PARTICIPANT_EXISTS = "participant_exists"
     PARTICIPANT_STATE_CONFLICT = "participant_state_conflict"
     SCENARIO_STATE_CONFLICT = "scenario_state_conflict"
@@ -110,6 +125,11 @@ class Refusal(enum.Enum):
     DISBURSEMENT_DUPLICATE = "disbursement_duplicate"
     DISBURSEMENT_STATE_CONFLICT = "disbursement_state_conflict"
 
+    # Applications.
+    FORM_INVALID = "form_invalid"
+    APPLICATION_DUPLICATE = "application_duplicate"
+    APPLICATION_STATE_CONFLICT = "application_state_conflict"
+
     # Clearing.
     CLEARING_FILE_NOT_READY = "clearing_file_not_ready"
     FILE_DUPLICATE = "file_duplicate"
@@ -121,6 +141,7 @@ class Refusal(enum.Enum):
     SETTLEMENT_FINAL = "settlement_final"
 
     # Nothing was decided: the same request with the same key may succeed.
+    UPSTREAM_UNAVAILABLE = "upstream_unavailable"
     OVERLOADED = "overloaded"
     STORE_UNAVAILABLE = "store_unavailable"
 

@@ -1,6 +1,5 @@
 """The routes: every path of the engine, in one table."""
 
-import msgspec
 from aiohttp import web
 
 from engine.web import (
@@ -37,22 +36,18 @@ from engine.web import (
     uploads,
     webhooks,
 )
-from engine.web.boundary import BODY_BYTES_MAX, Handler, bounded, signed, signed_upload
+from engine.web.applications.routes import APPLICATIONS_ROUTES
+from engine.web.audit.routes import AUDIT_ROUTES
+from engine.web.boundary import BODY_BYTES_MAX, bounded, signed, signed_upload
+from engine.web.channels.routes import CHANNELS_ROUTES
+from engine.web.consents.routes import CONSENTS_ROUTES
+from engine.web.identity.routes import IDENTITY_ROUTES
+from engine.web.inquiry.routes import INQUIRY_ROUTES
+from engine.web.login.routes import LOGIN_ROUTES
 from engine.web.node import NODE, Node
-
-
-class Route(msgspec.Struct, frozen=True):
-    """One path. A money route's replay is harmless, so it does not wait for other processes' nonces. An upload's body
-    is read as it comes.
-    """
-
-    method: str
-    path: str
-    handler: Handler
-    is_signed: bool = True
-    is_money: bool = False
-    is_upload: bool = False
-
+from engine.web.passkeys.routes import PASSKEYS_ROUTES
+from engine.web.route import Route
+from engine.web.territory.routes import TERRITORY_ROUTES
 
 ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/payments", new_payments.post_payment, is_money=True),
@@ -167,6 +162,15 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/risk/reviews", risk.get_risk_reviews),
     Route("POST", "/v1/risk/reviews/{payment}/release", risk.post_review_release),
     Route("POST", "/v1/risk/reviews/{payment}/reject", risk.post_review_rejection),
+    *CHANNELS_ROUTES,
+    *CONSENTS_ROUTES,
+    *INQUIRY_ROUTES,
+    *IDENTITY_ROUTES,
+    *PASSKEYS_ROUTES,
+    *LOGIN_ROUTES,
+    *APPLICATIONS_ROUTES,
+    *AUDIT_ROUTES,
+    *TERRITORY_ROUTES,
     Route("GET", "/v1/keys", meta.get_keys, is_signed=False),
     Route("GET", "/healthz", meta.get_healthz, is_signed=False),
     Route("GET", "/readyz", meta.get_readyz, is_signed=False),

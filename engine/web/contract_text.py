@@ -25,6 +25,15 @@ TAGS: Final[Mapping[Tag, str]] = {
     Tag.NOTIFICATIONS: "通知 · For merchants, agencies and channels: what happens to their payments, told to their own"
     " addresses. Each sees only its own endpoints.",
     Tag.RISK: "风险控制 · For operators. Merchants are told no more than that a payment was declined or waits.",
+    Tag.CHANNELS: "渠道 · For channels and operators: admission, tests, what a channel may do, and what stops it.",
+    Tag.CONSENTS: "授权 · For channels, departments and operators: a look at a person's data needs the person's consent,"
+    " the department's grant and the channel's.",
+    Tag.INQUIRY: "查询 · For channels: what regions know of a person, under threefold authorization.",
+    Tag.IDENTITY: "身份 · For channels and departments: who somebody is, logins, passkeys, certification of"
+    " eligibility.",
+    Tag.APPLICATIONS: "申请 · For channels and offices: applications and their course.",
+    Tag.AUDIT: "审计 · For operators: who has looked at what; reading it is written down as well.",
+    Tag.REGIONS: "地区 · For operators: regions, how far the card is in use there, and the move of local platforms.",
     Tag.SANDBOX: "沙箱 · Only where the engine runs as a sandbox; elsewhere these paths do not exist.",
     Tag.OPEN: "公开 · No signature needed.",
 }

@@ -14,6 +14,10 @@ from engine.codes.http_signature import CoveredRequest, HmacKey, ParsedSignature
 from engine.codes.pay_code import device_key, pay_code_at
 from engine.core.ids import IdKind, id_text, make_id
 from engine.core.refusals import Refusal
+from engine.web.applications.examples import APPLICATIONS_EXAMPLES
+from engine.web.audit.examples import AUDIT_EXAMPLES
+from engine.web.channels.examples import CHANNELS_EXAMPLES
+from engine.web.consents.examples import CONSENTS_EXAMPLES
 from engine.web.examples_agencies import AGENCY_EXAMPLES
 from engine.web.examples_bulk import BULK_EXAMPLES
 from engine.web.examples_cards import CARD_EXAMPLES
@@ -23,7 +27,12 @@ from engine.web.examples_participants import PARTICIPANT_EXAMPLES
 from engine.web.examples_paying import PAYING_EXAMPLES
 from engine.web.examples_risk import RISK_EXAMPLES
 from engine.web.examples_webhooks import WEBHOOK_EXAMPLES
+from engine.web.identity.examples import IDENTITY_EXAMPLES
+from engine.web.inquiry.examples import INQUIRY_EXAMPLES
+from engine.web.login.examples import LOGIN_EXAMPLES
+from engine.web.passkeys.examples import PASSKEYS_EXAMPLES
 from engine.web.problems import FieldError, ProblemDocument, problem_document
+from engine.web.territory.examples import TERRITORY_EXAMPLES
 from engine.web.wire import (
     CancelRequest,
     CancelView,
@@ -112,6 +121,15 @@ EXAMPLES: Final[tuple[msgspec.Struct, ...]] = (
     *WEBHOOK_EXAMPLES,
     *RISK_EXAMPLES,
     *CARD_EXAMPLES,
+    *CHANNELS_EXAMPLES,
+    *CONSENTS_EXAMPLES,
+    *INQUIRY_EXAMPLES,
+    *IDENTITY_EXAMPLES,
+    *PASSKEYS_EXAMPLES,
+    *LOGIN_EXAMPLES,
+    *APPLICATIONS_EXAMPLES,
+    *AUDIT_EXAMPLES,
+    *TERRITORY_EXAMPLES,
     PAYMENT_REQUEST,
     CaptureRequest(amount=60000),
     *PAYING_EXAMPLES,

@@ -11,6 +11,7 @@ from engine.web.field_notes_bulk import BULK_NOTES
 from engine.web.field_notes_cards import CARD_NOTES
 from engine.web.field_notes_clearing import CLEARING_NOTES
 from engine.web.field_notes_paying import PAYING_NAMES, PAYING_NOTES
+from engine.web.field_notes_platform import PLATFORM_NAMES, PLATFORM_NOTES
 from engine.web.field_notes_risk import RISK_NOTES
 from engine.web.field_notes_webhooks import WEBHOOK_NOTES
 
@@ -23,6 +24,7 @@ _SHA256: Final = "^[0-9a-f]{64}$"
 
 NOTES: Final[dict[str, FieldNote]] = {
     **PAYING_NAMES,
+    **PLATFORM_NAMES,
     "account": FieldNote(
         "Token of the account at the bank, as clearing files have it; null if neither side tells one."
     ),
@@ -410,5 +412,6 @@ SPECIAL_NOTES: Final[dict[tuple[str, str], FieldNote]] = {
     ("FieldError", "reason"): FieldNote("What is wrong with it."),
     **CLEARING_NOTES,
     **CARD_NOTES,
+    **PLATFORM_NOTES,
 }
 """By struct and field, where the name alone means another thing."""

@@ -13,13 +13,14 @@ import msgspec
 
 from engine.core.refusals import Refusal
 from engine.web import contract_text
-from engine.web.app import ROUTES, SANDBOX_ROUTES, Route
+from engine.web.app import ROUTES, SANDBOX_ROUTES
 from engine.web.examples import EXAMPLES, example_json, problem_example
 from engine.web.field_notes import NOTES, SPECIAL_NOTES, FieldNote
 from engine.web.meta import CONTRACT
 from engine.web.operation import Operation, Schema, Tag
 from engine.web.operations import OPERATIONS
 from engine.web.problems import PROBLEMS, ProblemDocument
+from engine.web.route import Route
 
 Json = dict[str, object]
 

@@ -23,6 +23,13 @@ class Tag(enum.StrEnum):
     AGENCIES = "agencies"
     NOTIFICATIONS = "notifications"
     RISK = "risk"
+    CHANNELS = "channels"
+    CONSENTS = "consents"
+    INQUIRY = "inquiry"
+    IDENTITY = "identity"
+    APPLICATIONS = "applications"
+    AUDIT = "audit"
+    REGIONS = "regions"
     SANDBOX = "sandbox"
     OPEN = "open"
 

@@ -8,7 +8,14 @@ from engine.core.ids import IdKind
 from engine.core.refusals import Refusal
 from engine.formats import bank_file_formats
 from engine.web import docs
+from engine.web.applications.operations import APPLICATIONS_OPERATIONS
+from engine.web.audit.operations import AUDIT_OPERATIONS
+from engine.web.channels.operations import CHANNELS_OPERATIONS
+from engine.web.consents.operations import CONSENTS_OPERATIONS
 from engine.web.field_notes import FILE_NAME_PATTERN, id_pattern
+from engine.web.identity.operations import IDENTITY_OPERATIONS
+from engine.web.inquiry.operations import INQUIRY_OPERATIONS
+from engine.web.login.operations import LOGIN_OPERATIONS
 from engine.web.operation import BUSINESS_DATE, PAGE, Operation, Parameter, Tag, object_schema, text_schema
 from engine.web.operations_agencies import AGENCY_OPERATIONS
 from engine.web.operations_bulk import BULK_OPERATIONS
@@ -30,6 +37,8 @@ from engine.web.operations_returns import RETURN_OPERATIONS
 from engine.web.operations_risk import RISK_OPERATIONS
 from engine.web.operations_statements import STATEMENT_OPERATIONS
 from engine.web.operations_webhooks import WEBHOOK_OPERATIONS
+from engine.web.passkeys.operations import PASSKEYS_OPERATIONS
+from engine.web.territory.operations import TERRITORY_OPERATIONS
 from engine.web.wire import (
     STATUS_NAMES,
     CancelRequest,
@@ -294,6 +303,15 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     **WEBHOOK_OPERATIONS,
     **RISK_OPERATIONS,
     **CARD_OPERATIONS,
+    **CHANNELS_OPERATIONS,
+    **CONSENTS_OPERATIONS,
+    **INQUIRY_OPERATIONS,
+    **IDENTITY_OPERATIONS,
+    **PASSKEYS_OPERATIONS,
+    **LOGIN_OPERATIONS,
+    **APPLICATIONS_OPERATIONS,
+    **AUDIT_OPERATIONS,
+    **TERRITORY_OPERATIONS,
     ("GET", "/v1/keys"): Operation(tag=Tag.OPEN, summary="The engine's public keys", response=KEY_SET),
     ("GET", "/healthz"): Operation(tag=Tag.OPEN, summary="Whether the process answers", response=HEALTH),
     ("GET", "/readyz"): Operation(

@@ -2,59 +2,37 @@
 
 from typing import Final
 
-import msgspec
-
 from engine.core.refusals import Refusal
-
-
-class Problem(msgspec.Struct, frozen=True):
-    """How one refusal is told. `zh` and `en` are for a person; `todo` is for the developer who reads the answer."""
-
-    status: int
-    zh: str
-    en: str
-    todo_zh: str
-    todo_en: str
-    is_retryable: bool = False  # the same request with the same key may succeed
-    retry_after_s: int | None = None
-
-
-_FIX: Final = ("请修正后重新发送", "Correct the request and send it again under a new key.")
-_SIGN: Final = ("请检查签名后重新发送", "Correct the signature; see the signing example in the documentation.")
-_RESCAN: Final = (
-    "请让持卡人刷新付款码后重新扫码",
-    "Ask the cardholder for a fresh code and scan again, under a new key.",
+from engine.web.problem_text import (
+    FIX,
+    LATER,
+    NEW_ORDER,
+    NOTHING,
+    QUERY,
+    QUOTE_AGAIN,
+    RESCAN,
+    SIGN,
+    SUSPENDED,
+    WAIT,
+    Problem,
 )
-_NEW_ORDER: Final = ("请使用新的商户订单号", "Use a new order number.")
-_QUERY: Final = ("请先查询订单状态", "Fetch the payment to see its state.")
-_LATER: Final = (
-    "系统繁忙,请稍后以同一幂等键重试,请勿重复付款",
-    "Repeat the same request with the same key after the time given in Retry-After.",
-)
-_WAIT: Final = (
-    "请在 Retry-After 所示时间后重试",
-    "Try again after the time given in Retry-After.",
-)
-_SUSPENDED: Final = ("请联系平台运营方", "Ask the operator of the platform; past payments can still be looked at.")
-_NOTHING: Final = ("请联系发卡地社保经办机构", "Nothing can be done at the counter; pay by other means.")
+from engine.web.problem_texts_platform import PLATFORM_PROBLEMS
 
-_QUOTE_AGAIN: Final = ("请重新预结算", "Ask for a new pre-settlement, and show it to the cardholder.")
-
-PROBLEMS: Final[dict[Refusal, Problem]] = {
-    Refusal.BODY_TOO_LARGE: Problem(413, "请求内容过大", "The body is too large", *_FIX),
-    Refusal.SIGNATURE_MISSING: Problem(401, "签名缺失", "The request is not signed", *_SIGN),
-    Refusal.SIGNATURE_INVALID: Problem(401, "签名无效", "The signature is not valid", *_SIGN),
-    Refusal.SIGNATURE_EXPIRED: Problem(401, "签名已过期", "The signature is too old or too new", *_SIGN),
-    Refusal.SIGNATURE_KEY_UNKNOWN: Problem(401, "签名密钥未知", "The signing key is not known", *_SIGN),
-    Refusal.CONTENT_DIGEST_MISMATCH: Problem(401, "内容摘要不符", "The content digest is missing or wrong", *_SIGN),
-    Refusal.REQUEST_REPLAYED: Problem(401, "重复的请求", "The nonce was used before", *_SIGN),
-    Refusal.CALLER_SUSPENDED: Problem(403, "调用方已暂停", "The caller is suspended", *_SUSPENDED),
-    Refusal.MALFORMED_JSON: Problem(400, "请求格式错误", "The body is not valid JSON", *_FIX),
-    Refusal.DUPLICATE_FIELD: Problem(400, "请求字段重复", "A field is given twice", *_FIX),
-    Refusal.UNKNOWN_FIELD: Problem(400, "请求包含未知字段", "A field is not known", *_FIX),
-    Refusal.FIELD_INVALID: Problem(400, "请求字段无效", "A field is not valid", *_FIX),
-    Refusal.AMOUNT_INVALID: Problem(400, "金额无效", "The amount is not a whole number of fen in range", *_FIX),
-    Refusal.IDEMPOTENCY_KEY_MISSING: Problem(400, "缺少幂等键", "The Idempotency-Key header is missing", *_FIX),
+_PAYING: Final[dict[Refusal, Problem]] = {
+    Refusal.BODY_TOO_LARGE: Problem(413, "请求内容过大", "The body is too large", *FIX),
+    Refusal.SIGNATURE_MISSING: Problem(401, "签名缺失", "The request is not signed", *SIGN),
+    Refusal.SIGNATURE_INVALID: Problem(401, "签名无效", "The signature is not valid", *SIGN),
+    Refusal.SIGNATURE_EXPIRED: Problem(401, "签名已过期", "The signature is too old or too new", *SIGN),
+    Refusal.SIGNATURE_KEY_UNKNOWN: Problem(401, "签名密钥未知", "The signing key is not known", *SIGN),
+    Refusal.CONTENT_DIGEST_MISMATCH: Problem(401, "内容摘要不符", "The content digest is missing or wrong", *SIGN),
+    Refusal.REQUEST_REPLAYED: Problem(401, "重复的请求", "The nonce was used before", *SIGN),
+    Refusal.CALLER_SUSPENDED: Problem(403, "调用方已暂停", "The caller is suspended", *SUSPENDED),
+    Refusal.MALFORMED_JSON: Problem(400, "请求格式错误", "The body is not valid JSON", *FIX),
+    Refusal.DUPLICATE_FIELD: Problem(400, "请求字段重复", "A field is given twice", *FIX),
+    Refusal.UNKNOWN_FIELD: Problem(400, "请求包含未知字段", "A field is not known", *FIX),
+    Refusal.FIELD_INVALID: Problem(400, "请求字段无效", "A field is not valid", *FIX),
+    Refusal.AMOUNT_INVALID: Problem(400, "金额无效", "The amount is not a whole number of fen in range", *FIX),
+    Refusal.IDEMPOTENCY_KEY_MISSING: Problem(400, "缺少幂等键", "The Idempotency-Key header is missing", *FIX),
     Refusal.IDEMPOTENCY_KEY_REUSED: Problem(
         422,
         "幂等键已用于其他请求",
@@ -63,19 +41,19 @@ PROBLEMS: Final[dict[Refusal, Problem]] = {
         "Use a new key for a new request.",
     ),
     Refusal.IDEMPOTENCY_KEY_IN_PROGRESS: Problem(
-        409, "请求处理中", "The same request is being processed", *_LATER, True, 1
+        409, "请求处理中", "The same request is being processed", *LATER, True, 1
     ),
-    Refusal.MERCHANT_SUSPENDED: Problem(403, "商户已暂停", "The merchant is suspended", *_SUSPENDED),
-    Refusal.TERMINAL_UNKNOWN: Problem(403, "终端未登记", "The terminal is not registered", *_FIX),
+    Refusal.MERCHANT_SUSPENDED: Problem(403, "商户已暂停", "The merchant is suspended", *SUSPENDED),
+    Refusal.TERMINAL_UNKNOWN: Problem(403, "终端未登记", "The terminal is not registered", *FIX),
     Refusal.SCENARIO_NOT_ENABLED: Problem(
-        403, "本地或该商户尚未开通该场景", "The scenario is not enabled for this merchant or its region", *_SUSPENDED
+        403, "本地或该商户尚未开通该场景", "The scenario is not enabled for this merchant or its region", *SUSPENDED
     ),
-    Refusal.NOT_FOUND: Problem(404, "未找到", "There is no such thing for this caller", *_FIX),
-    Refusal.PAYMENT_NOT_FOUND: Problem(404, "未找到订单", "There is no such payment for this caller", *_FIX),
-    Refusal.ORDER_ALREADY_PAID: Problem(409, "订单已支付,请勿重复支付", "The order is paid already", *_QUERY),
-    Refusal.ORDER_NUMBER_USED: Problem(409, "商户订单号已使用", "The number was used before", *_NEW_ORDER),
-    Refusal.ORDER_CANCELLED: Problem(409, "订单已取消", "The order was cancelled", *_NEW_ORDER),
-    Refusal.ORDER_EXPIRED: Problem(409, "订单已过期", "The order has expired", *_NEW_ORDER),
+    Refusal.NOT_FOUND: Problem(404, "未找到", "There is no such thing for this caller", *FIX),
+    Refusal.PAYMENT_NOT_FOUND: Problem(404, "未找到订单", "There is no such payment for this caller", *FIX),
+    Refusal.ORDER_ALREADY_PAID: Problem(409, "订单已支付,请勿重复支付", "The order is paid already", *QUERY),
+    Refusal.ORDER_NUMBER_USED: Problem(409, "商户订单号已使用", "The number was used before", *NEW_ORDER),
+    Refusal.ORDER_CANCELLED: Problem(409, "订单已取消", "The order was cancelled", *NEW_ORDER),
+    Refusal.ORDER_EXPIRED: Problem(409, "订单已过期", "The order has expired", *NEW_ORDER),
     Refusal.ORDER_AMOUNT_CHANGED: Problem(
         409,
         "订单金额已变化",
@@ -83,7 +61,7 @@ PROBLEMS: Final[dict[Refusal, Problem]] = {
         "请重新读取订单并向持卡人展示新金额",
         "Fetch the order again, and show the cardholder its new amount.",
     ),
-    Refusal.ORDER_CODE_MALFORMED: Problem(422, "订单码无法识别", "The order's code cannot be read", *_RESCAN),
+    Refusal.ORDER_CODE_MALFORMED: Problem(422, "订单码无法识别", "The order's code cannot be read", *RESCAN),
     Refusal.BILL_ALREADY_PAID: Problem(
         409,
         "账单已支付",
@@ -101,10 +79,10 @@ PROBLEMS: Final[dict[Refusal, Problem]] = {
         "请按账单金额一次付清",
         "Pay exactly what is billed, at once, under a new key.",
     ),
-    Refusal.BILL_INVALID: Problem(422, "账单有误", "The medical bill is not valid", *_FIX),
-    Refusal.AMOUNT_NOT_BALANCED: Problem(422, "金额校验不通过", "The amounts do not add up", *_FIX),
-    Refusal.QUOTE_EXPIRED: Problem(410, "预结算已过期", "The pre-settlement has expired", *_QUOTE_AGAIN),
-    Refusal.CALLBACK_URL_NOT_ALLOWED: Problem(422, "回调地址不允许", "The callback address is not allowed", *_FIX),
+    Refusal.BILL_INVALID: Problem(422, "账单有误", "The medical bill is not valid", *FIX),
+    Refusal.AMOUNT_NOT_BALANCED: Problem(422, "金额校验不通过", "The amounts do not add up", *FIX),
+    Refusal.QUOTE_EXPIRED: Problem(410, "预结算已过期", "The pre-settlement has expired", *QUOTE_AGAIN),
+    Refusal.CALLBACK_URL_NOT_ALLOWED: Problem(422, "回调地址不允许", "The callback address is not allowed", *FIX),
     Refusal.TICKET_INVALID: Problem(
         422,
         "车票无效",
@@ -126,13 +104,13 @@ PROBLEMS: Final[dict[Refusal, Problem]] = {
         "请先补传缺失的票据,再重新上传此后的票据",
         "Bring in the missing ticket, and after it this one again.",
     ),
-    Refusal.PAY_CODE_MALFORMED: Problem(422, "付款码无法识别,请重新扫码", "The payment code cannot be read", *_RESCAN),
+    Refusal.PAY_CODE_MALFORMED: Problem(422, "付款码无法识别,请重新扫码", "The payment code cannot be read", *RESCAN),
     Refusal.PAY_CODE_FOREIGN: Problem(
-        422, "这不是电子社保卡付款码", "This is not a code of the electronic social security card", *_RESCAN
+        422, "这不是电子社保卡付款码", "This is not a code of the electronic social security card", *RESCAN
     ),
-    Refusal.PAY_CODE_WRONG: Problem(422, "付款码无效", "The payment code is not valid", *_RESCAN),
-    Refusal.PAY_CODE_EXPIRED: Problem(410, "付款码已过期,请刷新", "The payment code has expired", *_RESCAN),
-    Refusal.PAY_CODE_USED: Problem(409, "每个付款码仅限使用一次,请刷新", "The payment code was used before", *_RESCAN),
+    Refusal.PAY_CODE_WRONG: Problem(422, "付款码无效", "The payment code is not valid", *RESCAN),
+    Refusal.PAY_CODE_EXPIRED: Problem(410, "付款码已过期,请刷新", "The payment code has expired", *RESCAN),
+    Refusal.PAY_CODE_USED: Problem(409, "每个付款码仅限使用一次,请刷新", "The payment code was used before", *RESCAN),
     Refusal.CODE_SCENE_NOT_ALLOWED: Problem(
         403,
         "该付款码不能用于此场景",
@@ -140,14 +118,12 @@ PROBLEMS: Final[dict[Refusal, Problem]] = {
         "请持卡人出示可离线使用的付款码,或在联网终端付款",
         "Let the cardholder show a code for use without a network, or pay where there is one.",
     ),
-    Refusal.DEVICE_REVOKED: Problem(403, "设备已停用", "The cardholder's device is revoked", *_NOTHING),
+    Refusal.DEVICE_REVOKED: Problem(403, "设备已停用", "The cardholder's device is revoked", *NOTHING),
     Refusal.CARD_REPORTED_LOST: Problem(
-        403, "该社保卡已挂失,电子社保卡暂不可用", "The card was reported lost", *_NOTHING
+        403, "该社保卡已挂失,电子社保卡暂不可用", "The card was reported lost", *NOTHING
     ),
-    Refusal.CARD_NOT_USABLE: Problem(403, "社保卡状态异常", "The card cannot be used", *_NOTHING),
-    Refusal.PAYMENT_NOT_ENABLED: Problem(
-        403, "尚未开通缴费结算功能", "Payment is not enabled for this card", *_NOTHING
-    ),
+    Refusal.CARD_NOT_USABLE: Problem(403, "社保卡状态异常", "The card cannot be used", *NOTHING),
+    Refusal.PAYMENT_NOT_ENABLED: Problem(403, "尚未开通缴费结算功能", "Payment is not enabled for this card", *NOTHING),
     Refusal.RELATIVE_NOT_LINKED: Problem(
         403,
         "未绑定亲属关系",
@@ -162,7 +138,7 @@ PROBLEMS: Final[dict[Refusal, Problem]] = {
         "请核对证件号码",
         "Let the person's document be read again.",
     ),
-    Refusal.IDENTITY_MISMATCH: Problem(422, "身份信息不符", "This is not the person it was made for", *_RESCAN),
+    Refusal.IDENTITY_MISMATCH: Problem(422, "身份信息不符", "This is not the person it was made for", *RESCAN),
     Refusal.CARD_ALREADY_EXISTS: Problem(
         409,
         "已有有效卡",
@@ -218,7 +194,7 @@ PROBLEMS: Final[dict[Refusal, Problem]] = {
         "请校准终端时钟,并请持卡人重新输入密码",
         "Let the cardholder enter it again; check the clock of the terminal.",
     ),
-    Refusal.PASSWORD_LOCKED: Problem(423, "密码已锁定", "The card's password is locked", *_NOTHING),
+    Refusal.PASSWORD_LOCKED: Problem(423, "密码已锁定", "The card's password is locked", *NOTHING),
     Refusal.PASSWORD_INCORRECT: Problem(
         403,
         "密码错误",
@@ -227,10 +203,10 @@ PROBLEMS: Final[dict[Refusal, Problem]] = {
         "Let the cardholder enter it again, and send it under a new key.",
     ),
     Refusal.PLAN_MISSING: Problem(
-        422, "无适用待遇政策", "No benefit plan applies to this person on this day", *_NOTHING
+        422, "无适用待遇政策", "No benefit plan applies to this person on this day", *NOTHING
     ),
     Refusal.PRESETTLEMENT_CHANGED: Problem(
-        409, "费用或待遇已变化,请重新预结算", "The bill's split is not what was shown any more", *_QUOTE_AGAIN
+        409, "费用或待遇已变化,请重新预结算", "The bill's split is not what was shown any more", *QUOTE_AGAIN
     ),
     Refusal.LIMIT_EXCEEDED: Problem(
         403,
@@ -239,8 +215,8 @@ PROBLEMS: Final[dict[Refusal, Problem]] = {
         "请明日再试或使用其他方式支付",
         "Pay by other means, or tomorrow.",
     ),
-    Refusal.RISK_DECLINED: Problem(403, "交易存在风险,已被拒绝", "The payment was declined", *_NOTHING),
-    Refusal.TOO_MANY_ATTEMPTS: Problem(429, "操作过于频繁", "Too many attempts", *_WAIT, True, 60),
+    Refusal.RISK_DECLINED: Problem(403, "交易存在风险,已被拒绝", "The payment was declined", *NOTHING),
+    Refusal.TOO_MANY_ATTEMPTS: Problem(429, "操作过于频繁", "Too many attempts", *WAIT, True, 60),
     Refusal.INSUFFICIENT_FUNDS: Problem(
         402,
         "账户余额不足",
@@ -249,18 +225,16 @@ PROBLEMS: Final[dict[Refusal, Problem]] = {
         "Ask for other means of payment; the order number stays free.",
     ),
     Refusal.PAYMENT_STATE_CONFLICT: Problem(
-        409, "当前状态不允许该操作", "The payment's state does not allow this", *_QUERY
+        409, "当前状态不允许该操作", "The payment's state does not allow this", *QUERY
     ),
     Refusal.CONFIRMATION_TIMEOUT: Problem(
-        409, "用户未在规定时间内确认", "The cardholder did not confirm in time", *_NEW_ORDER
+        409, "用户未在规定时间内确认", "The cardholder did not confirm in time", *NEW_ORDER
     ),
-    Refusal.CAPTURE_EXCEEDS_AUTHORIZATION: Problem(
-        422, "超过授权金额", "The capture exceeds what is authorized", *_FIX
-    ),
+    Refusal.CAPTURE_EXCEEDS_AUTHORIZATION: Problem(422, "超过授权金额", "The capture exceeds what is authorized", *FIX),
     Refusal.REFUND_EXCEEDS_PAYMENT: Problem(
-        422, "退款金额超过可退金额", "The refund exceeds what can be refunded", *_FIX
+        422, "退款金额超过可退金额", "The refund exceeds what can be refunded", *FIX
     ),
-    Refusal.REFUND_WINDOW_CLOSED: Problem(422, "超过退款期限", "The time for refunds is over", *_NOTHING),
+    Refusal.REFUND_WINDOW_CLOSED: Problem(422, "超过退款期限", "The time for refunds is over", *NOTHING),
     Refusal.NEWER_SETTLEMENT_EXISTS: Problem(
         409,
         "本次就诊有更新的结算,请先撤销最新一笔",
@@ -352,7 +326,7 @@ PROBLEMS: Final[dict[Refusal, Problem]] = {
         "Fetch the disbursement to see its state.",
     ),
     Refusal.CLEARING_FILE_NOT_READY: Problem(
-        409, "清算文件未生成", "The clearing file is not published yet", *_WAIT, True, 60
+        409, "清算文件未生成", "The clearing file is not published yet", *WAIT, True, 60
     ),
     Refusal.FILE_DUPLICATE: Problem(
         409,
@@ -390,7 +364,7 @@ PROBLEMS: Final[dict[Refusal, Problem]] = {
         "Fetch the cycle: one that failed joins the next working day's instruction.",
     ),
     Refusal.SETTLEMENT_REFERENCE_USED: Problem(
-        409, "结算回执号已使用", "The reference was used for another answer", *_FIX
+        409, "结算回执号已使用", "The reference was used for another answer", *FIX
     ),
     Refusal.SETTLEMENT_FINAL: Problem(
         409,
@@ -399,8 +373,10 @@ PROBLEMS: Final[dict[Refusal, Problem]] = {
         "如需更正,请在当前场次做反向记账",
         "What was wrong is corrected by opposite postings in the open cycle.",
     ),
-    Refusal.OVERLOADED: Problem(503, "系统繁忙,请稍后重试,请勿重复付款", "The engine is busy", *_LATER, True, 1),
+    Refusal.OVERLOADED: Problem(503, "系统繁忙,请稍后重试,请勿重复付款", "The engine is busy", *LATER, True, 1),
     Refusal.STORE_UNAVAILABLE: Problem(
-        503, "系统繁忙,请稍后查询,请勿重复付款", "The engine cannot answer now", *_LATER, True, 2
+        503, "系统繁忙,请稍后查询,请勿重复付款", "The engine cannot answer now", *LATER, True, 2
     ),
 }
+_EVERY: Final = {**_PAYING, **PLATFORM_PROBLEMS}
+PROBLEMS: Final[dict[Refusal, Problem]] = {refusal: _EVERY[refusal] for refusal in Refusal}

@@ -5,7 +5,8 @@ from typing import Final
 import msgspec
 
 from engine.core.refusals import Refusal
-from engine.web.problem_texts import PROBLEMS, Problem
+from engine.web.problem_text import Problem
+from engine.web.problem_texts import PROBLEMS
 
 __all__ = ["PROBLEMS", "FieldError", "Problem", "ProblemDocument"]
 

@@ -25,7 +25,7 @@ from engine.core.scenarios import BY_NAME
 from engine.formats import bank_file_formats
 from engine.formats.file_names import FileName
 from engine.web import contract_text, openapi, wire
-from engine.web.app import ROUTES, SANDBOX_ROUTES, Route
+from engine.web.app import ROUTES, SANDBOX_ROUTES
 from engine.web.examples import EXAMPLES, SIGNED
 from engine.web.field_notes import FILE_NAME_PATTERN, NOTES, SPECIAL_NOTES, id_pattern
 from engine.web.meta import CONTRACT
@@ -33,6 +33,7 @@ from engine.web.openapi import VERSION, contract_bytes, refusals_of, texts_of
 from engine.web.operation import Operation, Tag
 from engine.web.operations import OPERATIONS
 from engine.web.problems import PROBLEMS, FieldError, ProblemDocument
+from engine.web.route import Route
 
 ALL_ROUTES = ROUTES + SANDBOX_ROUTES
 ROUTE_IDS = [f"{route.method} {route.path}" for route in ALL_ROUTES]

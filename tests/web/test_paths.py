@@ -7,9 +7,10 @@ import pytest
 import pytest_asyncio
 
 from engine.core.ids import IdKind, id_text
-from engine.web.app import ROUTES, SANDBOX_ROUTES, Route
+from engine.web.app import ROUTES, SANDBOX_ROUTES
 from engine.web.examples import EXAMPLES
 from engine.web.operations import OPERATIONS
+from engine.web.route import Route
 from tests.agencies import a_batch, benefit_line
 from tests.web.api import Api, Json, nobodys_id, open_api
 from tests.web.operators import add_operators

@@ -1,0 +1,1 @@
+"""Over HTTP: applications to offices and banks."""

@@ -1,0 +1,1 @@
+"""Over HTTP: the audit trail, and the keys of personal data."""

@@ -1,0 +1,1 @@
+"""Over HTTP: channels: admission, conformance, what they may do, and what stops them."""

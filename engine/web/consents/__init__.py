@@ -1,0 +1,1 @@
+"""Over HTTP: consents of persons and grants of departments and channels."""

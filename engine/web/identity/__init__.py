@@ -1,0 +1,1 @@
+"""Over HTTP: verification, admission by a shown code, and certification of eligibility."""

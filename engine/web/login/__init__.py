@@ -1,0 +1,1 @@
+"""Over HTTP: login by QR code, and OpenID Connect."""

@@ -1,0 +1,7 @@
+"""Examples of login by QR code, and OpenID Connect."""
+
+from typing import Final
+
+import msgspec
+
+LOGIN_EXAMPLES: Final[tuple[msgspec.Struct, ...]] = ()

@@ -1,0 +1,5 @@
+"""Routes of passkeys."""
+
+from engine.web.route import Route
+
+PASSKEYS_ROUTES: tuple[Route, ...] = ()
