@@ -26,8 +26,8 @@ TAGS: Final[Mapping[Tag, str]] = {
     " addresses. Each sees only its own endpoints.",
     Tag.RISK: "风险控制 · For operators. Merchants are told no more than that a payment was declined or waits.",
     Tag.CHANNELS: "渠道 · For channels and operators: admission, tests, what a channel may do, and what stops it.",
-    Tag.CONSENTS: "授权 · For channels, departments and operators: a look at a person's data needs the person's consent,"
-    " the department's grant and the channel's.",
+    Tag.CONSENTS: "授权 · For channels, departments and operators: a look at a person's data needs the person's"
+    " consent, the department's grant and the channel's.",
     Tag.INQUIRY: "查询 · For channels: what regions know of a person, under threefold authorization.",
     Tag.IDENTITY: "身份 · For channels and departments: who somebody is, logins, passkeys, certification of"
     " eligibility.",
