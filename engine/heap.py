@@ -20,7 +20,7 @@ def settle_heap() -> None:
 
 
 def share_interpreter() -> None:
-    """Let work in threads, such as the files of a closed cycle, keep the loop waiting half a millisecond, not five.
+    """Let work in threads, such as the lines of a bank's statement, keep the loop waiting half a millisecond, not five.
 
     With the default the loop, which gives the interpreter up whenever it looks for what has come in, lost five
     milliseconds each time to a thread that computes.

@@ -25,9 +25,7 @@ from engine.flows.await_payment import open_payment_watch
 from engine.flows.callbacks import Callbacks
 from engine.flows.check_password import PasswordDesk
 from engine.flows.clock import Clock, IdSource
-from engine.flows.deliver_webhooks import WebhookParts
 from engine.flows.disburse import EveryoneEligible
-from engine.flows.disburse_send import Sender
 from engine.flows.hashing_pool import HashingPool
 from engine.flows.ledger_clearing import LedgerClearing
 from engine.flows.password_keys import BlockKeys
@@ -63,20 +61,12 @@ from engine.telemetry import Metrics
 from engine.web.app import build_app
 from engine.web.banks import manifest_view
 from engine.web.callers import CallerDirectory
-from engine.web.executors import executors_of
 from engine.web.node import Node
 from engine.web.problems import PROBLEMS
 from engine.web.render import encode_json
-from engine.web.wire_webhooks import webhook_body
-from engine.workers.approvals import run_approval_keeper
-from engine.workers.cards import run_card_keeper
-from engine.workers.disbursements import run_disbursement_sender
-from engine.workers.holds import run_hold_sweeper, sweep_holds
-from engine.workers.partitions import run_partition_keeper
-from engine.workers.risk import open_risk_desk, run_review_keeper
-from engine.workers.statements import run_statement_keeper
-from engine.workers.timetable import close_due_cycles, run_timetable
-from engine.workers.webhooks import run_webhooks
+from engine.workers.holds import sweep_holds
+from engine.workers.risk import open_risk_desk
+from engine.workers.timetable import close_due_cycles
 
 if TYPE_CHECKING:
     from engine.sftp.server import SftpAddress
@@ -349,67 +339,6 @@ async def sftp_host_key(node: Node) -> str:
     from engine.sftp.host_key import host_key, public_key_line  # as above
 
     return public_key_line(await host_key(SftpAccess(node.pool), node.keyring, node.ids))
-
-
-def _statements_of(node: Node) -> Statements:
-    """Compares banks' statements with what they were told."""
-    returned = LinesGivenBack(node.database_url)
-    return Statements(node.pool, node.database_url, node.ids, returned=returned)
-
-
-@asynccontextmanager
-async def open_workers(node: Node) -> AsyncIterator[None]:
-    """The background loops: holds that lapse, the timetable, benefits to be sent, partitions ahead of time, and what
-    owners of webhook endpoints are told.
-    """
-    stopping = asyncio.Event()
-    count = node.metrics.count_fault
-    loops = [
-        asyncio.create_task(running)
-        for running in (
-            run_hold_sweeper(node.ledger, node.reads, stopping, on_fault=partial(count, "holds")),
-            run_timetable(
-                node.database_url,
-                node.signing_keys[0],
-                stopping,
-                books=node.clearing,
-                on_fault=partial(count, "timetable"),
-                on_alarms=node.metrics.show_alarms,
-            ),
-            run_partition_keeper(node.pool, node.reads, stopping, on_fault=partial(count, "partitions")),
-            run_approval_keeper(node.pool, executors_of(node), stopping, on_fault=partial(count, "approvals")),
-            run_disbursement_sender(
-                node.pool,
-                Sender(node.pool, node.ledger, node.eligibility),
-                stopping,
-                on_fault=partial(count, "disbursements"),
-            ),
-            run_statement_keeper(_statements_of(node), stopping, on_fault=partial(count, "statements")),
-            run_review_keeper(node.pool, node.reviewed, stopping, on_fault=partial(count, "reviews")),
-            run_card_keeper(node.pool, node.ledger, node.reads, stopping, on_fault=partial(count, "cards")),
-            run_webhooks(webhook_parts(node), stopping, on_fault=partial(count, "webhooks")),
-        )
-    ]
-    for loop in loops:
-        # A loop that ends by itself has met a bug: the node stops rather than go on without it.
-        loop.add_done_callback(lambda _: node.stopping.set())
-    try:
-        yield
-    finally:
-        stopping.set()
-        await asyncio.gather(*loops)
-
-
-def webhook_parts(node: Node) -> WebhookParts:
-    """What the node tells owners of endpoints with."""
-    return WebhookParts(
-        pool=node.pool,
-        keyring=node.keyring,
-        callbacks=node.callbacks,
-        clock=node.clock,
-        write=webhook_body,
-        draw=lambda: int.from_bytes(node.ids.token()) / 2**128,
-    )
 
 
 async def _finish(ledger: Ledger, running: "asyncio.Task[None]") -> None:

@@ -15,6 +15,7 @@ import msgspec
 import structlog
 import uvloop
 
+from engine.background import open_workers
 from engine.cli.options import Exit, err, fail, progress_bar
 from engine.client import Credentials, EngineClient
 from engine.codes.keys import SealBroken
@@ -32,7 +33,7 @@ from engine.store.connection import READ_SETTINGS, connect
 from engine.store.faults import Fault
 from engine.telemetry import configure_logs
 from engine.web.node import Node
-from engine.wiring import Addresses, open_node, open_server, open_sftp_server, open_workers, prepare_database
+from engine.wiring import Addresses, open_node, open_server, open_sftp_server, prepare_database
 
 T = TypeVar("T")
 

@@ -12,6 +12,7 @@ import msgspec
 import typer
 import uvloop
 
+from engine.background import open_workers
 from engine.cli.nodes import (
     WATCH_S,
     addresses_of,
@@ -39,7 +40,6 @@ from engine.wiring import (
     open_node,
     open_server,
     open_sftp_server,
-    open_workers,
     prepare_database,
     sftp_host_key,
 )

@@ -23,9 +23,6 @@ from engine.store.file_store import (
 )
 
 PAGES_AHEAD: Final = 2
-BUSY_TURN_S: Final = 0.001  # a loop that has nothing else to do takes a fiftieth of that
-TURNS_GIVEN: Final = 20
-PAUSE_S_MAX: Final = 0.2
 CHUNKS_AT_ONCE: Final = 64  # four megabytes a commit
 GROUPS_BEHIND: Final = 2
 
@@ -98,23 +95,9 @@ async def write_files(
                     # Beside the loop: meanwhile pages come in, chunks go out, and others in this process go on.
                     await asyncio.to_thread(files.add, page)
                     await on_page()
-                    await _give_way()
     except ExceptionGroup as failures:
         raise failures.exceptions[0] from failures
     files.finish()
-
-
-async def _give_way() -> None:
-    """Wait for as long as others in this process need it more: payments that are asked for have no time, files have.
-
-    How long the loop takes for one turn says how much it has to do.
-    """
-    loop = asyncio.get_running_loop()
-    started = loop.time()
-    await asyncio.sleep(0)
-    turn_s = loop.time() - started
-    if turn_s > BUSY_TURN_S:
-        await asyncio.sleep(min(turn_s * TURNS_GIVEN, PAUSE_S_MAX))
 
 
 async def _read_pages(

@@ -14,9 +14,7 @@ from engine.codes.keys import SigningKey
 from engine.core.calendar import CycleNumber
 from engine.core.ids import id_text
 from engine.core.settlement import AlarmKind, Instruction
-from engine.core.timetable import Timetable
-from engine.flows.close_cycle import close_cycle, seal_cycle
-from engine.flows.publish_cycle import net_cycle, publish_cycle
+from engine.flows.close_cycle import close_cycle
 from engine.flows.settle_cycle import (
     SettlementBooks,
     SettlementTurn,
@@ -24,11 +22,12 @@ from engine.flows.settle_cycle import (
     instruct_cycle,
     settle_due,
 )
-from engine.flows.watch_clearing import AlarmChanges, CapExceeded, LiveNets, require_caps, watch_clearing
+from engine.flows.watch_clearing import AlarmChanges, CapExceeded, LiveNets, watch_clearing
 from engine.store.clearing_session import ClearingBusy, ClearingSession, open_clearing
 from engine.store.faults import Fault, translated
-from engine.store.settlement import load_timetable, load_unsettled
+from engine.store.settlement import load_unsettled
 from engine.workers.pauses import OnFault, pause, uncounted
+from engine.workers.publishing import Publish, publish_closed, publish_due
 
 PAUSE_S: Final = 1.0
 PAUSE_S_MAX: Final = 60.0  # after failures: a cycle that cannot be published must not be read again and again
@@ -81,8 +80,9 @@ async def close_due_cycles(
         ClearingBusy: another closer is still at work after *lock_wait_s*; it does the same.
         Fault: the database cannot do it; the next call goes on where this one stopped.
     """
+    publish = partial(publish_due, signing_key=signing_key, lock_wait_s=lock_wait_s)
     async with open_clearing(dsn) as session:
-        turn = await _do_due(session, signing_key, books=books, lock_wait_s=lock_wait_s)
+        turn = await _do_due(session, signing_key, publish, books=books, lock_wait_s=lock_wait_s)
         await session.lock(wait_s=lock_wait_s)
         _tell(await watch_clearing(session, LiveNets(), held=turn.held))
         await session.unlock()
@@ -100,7 +100,7 @@ async def close_and_publish(dsn: str, signing_key: SigningKey, *, books: Clearin
         await books.present_again()
         cycle = await close_cycle(session, signing_key=signing_key, lock_wait_s=HAND_WAIT_S)
         for closed in (await session.load_state()).unpublished:
-            await _publish(session, closed, signing_key, lock_wait_s=HAND_WAIT_S)
+            await publish_closed(session, closed, signing_key, lock_wait_s=HAND_WAIT_S)
     return cycle
 
 
@@ -133,17 +133,22 @@ async def run_timetable(
     stopping: asyncio.Event,
     *,
     books: ClearingBooks,
+    publish: Publish | None = None,
     on_fault: OnFault = uncounted,
     on_alarms: OnAlarms = unseen,
 ) -> None:
-    """Keep to the timetable until *stopping*. What fails is tried again, after a pause that grows."""
+    """Keep to the timetable until *stopping*. What fails is tried again, after a pause that grows.
+
+    Cycles are published by *publish*, or else by this process.
+    """
+    publish = publish or partial(publish_due, signing_key=signing_key, lock_wait_s=0.0)
     pause_s = PAUSE_S
     watch = _Watch(on_alarms)
     while not stopping.is_set():
         try:
             async with open_clearing(dsn) as session:
                 while not stopping.is_set():
-                    await _turn(session, signing_key, books, watch)
+                    await _turn(session, signing_key, publish, books, watch)
                     pause_s = PAUSE_S
                     await pause(stopping, pause_s)
         except Fault as fault:
@@ -174,10 +179,12 @@ class _Watch:
         self._on_alarms(dict.fromkeys(AlarmKind, 0) | Counter(alarm.kind for alarm in changes.on))
 
 
-async def _turn(session: ClearingSession, signing_key: SigningKey, books: ClearingBooks, watch: _Watch) -> None:
+async def _turn(
+    session: ClearingSession, signing_key: SigningKey, publish: Publish, books: ClearingBooks, watch: _Watch
+) -> None:
     with suppress(ClearingBusy):  # the other closer does what is due
         await watch.look(session)  # first, so that whatever fails afterwards hides nothing
-        turn = await _do_due(session, signing_key, books=books, lock_wait_s=0.0)
+        turn = await _do_due(session, signing_key, publish, books=books, lock_wait_s=0.0)
         watch.held = turn.held
         for cycle in turn.published:
             log.info("cycle.published", cycle=cycle)
@@ -188,7 +195,7 @@ async def _turn(session: ClearingSession, signing_key: SigningKey, books: Cleari
 
 
 async def _do_due(
-    session: ClearingSession, signing_key: SigningKey, *, books: ClearingBooks, lock_wait_s: float
+    session: ClearingSession, signing_key: SigningKey, publish: Publish, *, books: ClearingBooks, lock_wait_s: float
 ) -> Turn:
     """Post returns, close, publish and settle what is due; what fails in one of these keeps nothing from the others.
 
@@ -198,15 +205,16 @@ async def _do_due(
     """
     turn = Turn()
 
-    async def publish() -> None:
-        turn.published, turn.held = await _publish_due(session, signing_key, lock_wait_s=lock_wait_s)
+    async def publish_all() -> None:
+        done = await publish(session)
+        turn.published, turn.held = done.published, done.held
 
     async def settle() -> None:
         turn.settlement = await settle_due(session, books=books, lock_wait_s=lock_wait_s)
 
     first: Fault | None = None
     close = partial(_close_due, session, signing_key, books=books, lock_wait_s=lock_wait_s)
-    for step in (books.finish_returns, close, publish, settle):
+    for step in (books.finish_returns, close, publish_all, settle):
         try:
             await step()
         except ClearingBusy:
@@ -219,27 +227,6 @@ async def _do_due(
     return turn
 
 
-async def _publish_due(
-    session: ClearingSession, signing_key: SigningKey, *, lock_wait_s: float
-) -> tuple[tuple[CycleNumber, ...], CapExceeded | None]:
-    """Publish what may be published by now. Returns the cycles, and the cap that keeps the next one back, if any."""
-    state = await session.load_state()
-    if not state.unpublished:
-        return (), None
-    with translated():
-        timetable = await load_timetable(session.reader)
-    published: tuple[CycleNumber, ...] = ()
-    for cycle in state.unpublished:
-        try:
-            new = await _publish(session, cycle, signing_key, lock_wait_s=lock_wait_s, timetable=timetable)
-        except CapExceeded as exceeded:
-            return published, exceeded
-        published += new
-        if not new:
-            break  # files name the ones before them, so cycles are published in their order
-    return published, None
-
-
 async def _close_due(
     session: ClearingSession, signing_key: SigningKey, *, books: ClearingBooks, lock_wait_s: float
 ) -> None:
@@ -249,36 +236,6 @@ async def _close_due(
             break
         await books.present_again()  # so that it is in the cycle that is closed
         await close_cycle(session, signing_key=signing_key, cycle=state.control.cycle, lock_wait_s=lock_wait_s)
-
-
-async def _publish(
-    session: ClearingSession,
-    cycle: CycleNumber,
-    signing_key: SigningKey,
-    *,
-    lock_wait_s: float,
-    timetable: Timetable | None = None,
-) -> tuple[CycleNumber, ...]:
-    """Take a closed cycle as far as *timetable* lets it, or to its end. Returns it if it was published by this.
-
-    Nothing is published before every bank is within its cap: from then on banks act on it, and it is never taken back.
-
-    Raises:
-        CapExceeded: a bank is not.
-        Fault: the database cannot do it.
-    """
-    await session.lock(wait_s=lock_wait_s)
-    await seal_cycle(session, cycle=cycle, signing_key=signing_key)
-    run = await session.load_run(cycle)
-    assert run is not None, "only a closed cycle is published"
-    now = (await session.load_state()).now
-    if timetable is not None and not timetable.may_net(run.closed_at, now):
-        return ()
-    await net_cycle(session, cycle=cycle)
-    await require_caps(session, cycle)
-    if timetable is not None and not timetable.may_publish(run.closed_at, now):
-        return ()
-    return await publish_cycle(session, cycle=cycle, signing_key=signing_key, lock_wait_s=lock_wait_s)
 
 
 def _tell(changes: AlarmChanges) -> None:

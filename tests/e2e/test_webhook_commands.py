@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from engine.background import webhook_parts
 from engine.cli.options import Exit
 from engine.client.credentials import CallerFile, write_caller_file
-from engine.wiring import webhook_parts
 from engine.workers.webhooks import run_webhooks
 from tests.e2e.processes import ENGINE, engine_environ, run_engine
 from tests.web.api import SECRET, Api, open_api

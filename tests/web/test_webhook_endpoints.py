@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from engine.background import webhook_parts
 from engine.core.ids import CallerId, IdKind, parse_id
 from engine.core.webhooks import ENDPOINTS_MAX, EVENT_TYPES
 from engine.flows.deliver_webhooks import WebhookSender
-from engine.wiring import webhook_parts
 from tests.agencies import a_bill, an_agency
 from tests.web.api import Api, a_key, nobodys_id, open_api
 from tests.web.operators import add_keys

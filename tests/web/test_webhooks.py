@@ -7,12 +7,12 @@ from datetime import timedelta
 import pytest
 from aiohttp import web
 
+from engine.background import webhook_parts
 from engine.client.webhooks import WebhookRejected, verify_webhook
 from engine.core.webhooks import GIVE_UP_AFTER
 from engine.flows import callbacks
 from engine.flows.deliver_webhooks import AT_ONCE_MAX, LEASE, WebhookSender
 from engine.store.webhook_outbox import take_messages
-from engine.wiring import webhook_parts
 from engine.workers.webhooks import run_webhooks
 from tests.web.api import Api
 from tests.web.webhook_receiver import Receiver, a_receiver, delete, messages, registered, spool, tell, wall

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 import msgspec
 from aiohttp import web
 
+from engine.background import webhook_parts
 from engine.flows.deliver_webhooks import WebhookSender
 from engine.flows.spool_webhooks import spool_webhooks
-from engine.wiring import webhook_parts
 from tests.web.api import Api, Json, Reply
 
 ENDPOINTS = "/v1/webhook-endpoints"
