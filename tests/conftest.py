@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -15,6 +16,19 @@ from engine.store.connection import READ_SETTINGS, connect
 from engine.store.migrations import migrate
 
 TEMPLATE = "engine_template"
+MEMORY = Path("/dev/shm")  # noqa: S108  # folders of our own are made in it
+MEMORY_BYTES_MIN = 6 << 30
+
+
+def _is_memory_enough() -> bool:
+    return MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= MEMORY_BYTES_MIN
+
+
+# A database for each test is hundreds of small files: 0.25 to 0.6 s on a disk, 0.03 s in memory. What is killed here
+# are processes, never the machine, so nothing is lost that way.
+FAST_FOLDER = MEMORY if _is_memory_enough() else None
+if FAST_FOLDER is not None:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(FAST_FOLDER))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -42,9 +56,10 @@ _numbers = itertools.count(1)
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[EmbeddedPostgres]:
     """A cluster whose data may be lost: nothing here outlives the tests."""
-    folder = Path(tempfile.mkdtemp(prefix="engine-tests-"))
+    folder = Path(tempfile.mkdtemp(prefix="engine-tests-", dir=FAST_FOLDER))
     server = EmbeddedPostgres(
-        folder, extra_settings={"fsync": "off", "shared_buffers": "64MB", "max_connections": "100"}
+        folder,
+        extra_settings={"fsync": "off", "shared_buffers": "64MB", "max_connections": "100", "max_wal_size": "256MB"},
     )
     server.start()
     try:
