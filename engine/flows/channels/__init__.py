@@ -1,0 +1,1 @@
+"""Channels at work: admission, what they may do, what stops them, and how they show that they work."""
