@@ -1,0 +1,1 @@
+"""What is done with passkeys: they are registered, and agree to things."""
