@@ -1,0 +1,40 @@
+"use strict";
+
+// The page works without this, by loading itself anew: here it only counts down, and notices sooner what has happened.
+const login = document.getElementById("login");
+
+if (login !== null) {
+  const until = performance.now() + 1000 * Number(login.dataset.expiresInS);
+  const countdown = document.getElementById("countdown");
+  const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+  const count = async () => {
+    for (;;) {
+      const left = Math.max(0, Math.ceil((until - performance.now()) / 1000));
+      countdown.textContent = `${String(Math.floor(left / 60)).padStart(2, "0")}:${String(left % 60).padStart(2, "0")}`;
+      if (left === 0) {
+        location.reload();
+        return;
+      }
+      await wait(1000);
+    }
+  };
+
+  const watch = async () => {
+    for (;;) {
+      await wait(1500);
+      try {
+        const response = await fetch(login.dataset.statusUrl, { cache: "no-store" });
+        if (response.ok && (await response.json()).status !== login.dataset.status) {
+          location.reload();
+          return;
+        }
+      } catch {
+        // away for a moment: the login is not
+      }
+    }
+  };
+
+  count();
+  watch();
+}
