@@ -1,0 +1,1 @@
+"""Who may look at what of somebody's: consents of persons, grants of departments and of channels."""
