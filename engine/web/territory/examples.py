@@ -4,4 +4,8 @@ from typing import Final
 
 import msgspec
 
-TERRITORY_EXAMPLES: Final[tuple[msgspec.Struct, ...]] = ()
+from engine.web.territory.wire import LocalPlatformRequest
+
+TERRITORY_EXAMPLES: Final[tuple[msgspec.Struct, ...]] = (
+    LocalPlatformRequest(name="示例市社保卡平台", cards=3, balance=133_015),
+)
