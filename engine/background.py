@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
+from engine.core.channel_risk import CHANNEL_RULES, lifted
 from engine.flows.deliver_webhooks import WebhookParts
 from engine.flows.disburse_send import Sender
 from engine.flows.reconcile_statement import Statements
@@ -14,12 +15,14 @@ from engine.web.node import Node
 from engine.web.wire_webhooks import webhook_body
 from engine.workers.approvals import run_approval_keeper
 from engine.workers.cards import run_card_keeper
+from engine.workers.channels import run_channel_watch
 from engine.workers.disbursements import run_disbursement_sender
 from engine.workers.holds import run_hold_sweeper
 from engine.workers.partitions import run_partition_keeper
 from engine.workers.publisher import PublisherProcess
 from engine.workers.risk import run_review_keeper
 from engine.workers.statements import run_statement_keeper
+from engine.workers.territory import run_territory_keeper
 from engine.workers.timetable import run_timetable
 from engine.workers.webhooks import run_webhooks
 
@@ -55,6 +58,14 @@ async def open_workers(node: Node) -> AsyncIterator[None]:
             run_statement_keeper(_statements_of(node), stopping, on_fault=partial(count, "statements")),
             run_review_keeper(node.pool, node.reviewed, stopping, on_fault=partial(count, "reviews")),
             run_card_keeper(node.pool, node.ledger, node.reads, stopping, on_fault=partial(count, "cards")),
+            run_territory_keeper(
+                node.database_url,
+                node.pool,
+                node.ledger,
+                node.reads,
+                stopping,
+                on_fault=partial(count, "territory"),
+            ),
             run_webhooks(webhook_parts(node), stopping, on_fault=partial(count, "webhooks")),
         )
     ]
@@ -66,6 +77,22 @@ async def open_workers(node: Node) -> AsyncIterator[None]:
     finally:
         stopping.set()
         await asyncio.gather(*loops)
+
+
+@asynccontextmanager
+async def open_channel_watch(node: Node) -> AsyncIterator[None]:
+    """The loop of each process that serves HTTP: it writes down what it has counted of channels, and acts on it."""
+    if node.sandbox_time is not None:
+        node.channels.rules = lifted(CHANNEL_RULES)  # wrong requests are tried there on purpose
+    stopping = asyncio.Event()
+    on_fault = partial(node.metrics.count_fault, "channels")
+    loop = asyncio.create_task(run_channel_watch(node.pool, node.channels, node.ids, stopping, on_fault=on_fault))
+    loop.add_done_callback(lambda _: node.stopping.set())
+    try:
+        yield
+    finally:
+        stopping.set()
+        await loop
 
 
 def webhook_parts(node: Node) -> WebhookParts:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from engine.codes.crypto_profile import CRYPTO_PROFILES, CryptoProfile
 from engine.codes.keys import MASTER_BYTES
 from engine.hints.read_limits import READS_A_SECOND
 
@@ -74,6 +75,19 @@ def master_secret(data_dir: Path, environ: Mapping[str, str]) -> bytes:
     return _decoded(fresh, str(path))
 
 
+def crypto_profile(environ: Mapping[str, str]) -> CryptoProfile | None:
+    """What is sealed and hashed with from now on: ``ENGINE_CRYPTO``, ``international`` or ``sm``. None: not set, and
+    the database goes on as before.
+
+    Raises:
+        WrongSetting: it is neither.
+    """
+    given = environ.get("ENGINE_CRYPTO", "")
+    if given and given not in CRYPTO_PROFILES:
+        raise WrongSetting(f"ENGINE_CRYPTO is none of {', '.join(CRYPTO_PROFILES)}")
+    return CRYPTO_PROFILES.get(given)
+
+
 def public_url(environ: Mapping[str, str]) -> str:
     """Where everybody else reaches the engine, such as ``https://pay.example``: ``ENGINE_PUBLIC_URL``.
 
@@ -95,6 +109,20 @@ def public_url(environ: Mapping[str, str]) -> str:
     if parts.scheme != "https" and not _is_loopback(host):
         raise WrongSetting("ENGINE_PUBLIC_URL is not https; only an address of this machine may be without")
     return given
+
+
+def rp_id(environ: Mapping[str, str]) -> str:
+    """The name that passkeys are made for: ``ENGINE_RP_ID``, or the host of the public address, or ``localhost``.
+
+    Raises:
+        WrongSetting: browsers would not make passkeys for it: it is neither the host of ``ENGINE_PUBLIC_URL`` nor one
+            that this is below.
+    """
+    host = urlsplit(public_url(environ)).hostname or "localhost"
+    given = environ.get("ENGINE_RP_ID", "")
+    if given and host != given and not host.endswith(f".{given}"):
+        raise WrongSetting("ENGINE_RP_ID is not the host of ENGINE_PUBLIC_URL, nor a name that this is below")
+    return given or host
 
 
 def _is_loopback(host: str) -> bool:

@@ -25,10 +25,12 @@ from engine.flows.await_payment import open_payment_watch
 from engine.flows.callbacks import Callbacks
 from engine.flows.check_password import PasswordDesk
 from engine.flows.clock import Clock, IdSource
-from engine.flows.disburse import EveryoneEligible
 from engine.flows.hashing_pool import HashingPool
+from engine.flows.identity.certify import CertifiedOnly
+from engine.flows.identity.face import open_faces
 from engine.flows.ledger_clearing import LedgerClearing
 from engine.flows.password_keys import BlockKeys
+from engine.flows.personal_data.sealing import adopt_sealing
 from engine.flows.receive_upload import UploadHandlers
 from engine.flows.reconcile_statement import Statements
 from engine.flows.returned_lines import LinesGivenBack
@@ -46,7 +48,7 @@ from engine.hints.read_limits import ReadLimits
 from engine.hints.risk_counters import RiskCounters
 from engine.ledger.lane import BATCH_COMMANDS_MAX, BatchDone
 from engine.ledger.router import Ledger
-from engine.settings import CROWD, Settings, master_secret, public_url
+from engine.settings import CROWD, Settings, crypto_profile, master_secret, public_url, rp_id
 from engine.store.card_numbers import CardNumbers
 from engine.store.connection import READ_SETTINGS, connect, open_pool
 from engine.store.faults import translated
@@ -66,6 +68,7 @@ from engine.web.problems import PROBLEMS
 from engine.web.render import encode_json
 from engine.workers.holds import sweep_holds
 from engine.workers.risk import open_risk_desk
+from engine.workers.sealing import open_sealing
 from engine.workers.timetable import close_due_cycles
 
 if TYPE_CHECKING:
@@ -130,6 +133,7 @@ class Books(msgspec.Struct, frozen=True):
     pool: asyncpg.Pool
     signing_keys: tuple[SigningKey, ...]
     valkey: "aioredis.Redis | None"
+    keyring: Keyring
 
 
 @asynccontextmanager
@@ -146,8 +150,9 @@ async def open_books(settings: Settings, addresses: Addresses) -> AsyncIterator[
         stack.push_async_callback(pool.close)
         valkey = _open_hints(stack, addresses.redis_url)
         now = (await Reads(pool).business_now()).clock
+        await adopt_sealing(pool, keyring, crypto_profile(settings.environ), now=now)
         keys = await engine_keys(pool, keyring, IdSource(), now=now)
-        yield Books(addresses.database_url, pool, keys, valkey)
+        yield Books(addresses.database_url, pool, keys, valkey, keyring)
 
 
 @asynccontextmanager
@@ -187,27 +192,19 @@ async def open_node(settings: Settings, addresses: Addresses) -> AsyncIterator[N
         pool = await open_pool(addresses.database_url, size_max=POOL_SIZE_MAX)
         stack.push_async_callback(pool.close)
         valkey = _open_hints(stack, addresses.redis_url)
-        nonces = NonceGuard(valkey)
-        stack.push_async_callback(nonces.close)
         reads = Reads(pool)
-        business = await reads.business_now()
-        clock.offset_s = business.offset_us / 1e6
-        keys = await engine_keys(pool, keyring, ids, now=business.clock)
-        passwords = await _open_passwords(stack, pool, keyring, ids, now=business.clock)
+        now = await _set_clock(clock, reads)
+        keys = await _open_keys(stack, settings, pool, keyring, metrics, now=now)
+        passwords = await _open_passwords(stack, pool, keyring, ids, now=now)
         ledger = await _open_ledger(settings, addresses.database_url, on_batch)
         clearing = LedgerClearing(pool, ledger, addresses.database_url)
-
-        async def catch_up() -> None:
-            await sweep_holds(ledger, reads)
-            await close_due_cycles(addresses.database_url, keys[0], books=clearing)
-
+        catch_up = partial(_catch_up, ledger, reads, clearing, addresses.database_url, keys[0])
         stopping = asyncio.Event()
         payment_watch = await stack.enter_async_context(open_payment_watch(pool, Outcomes(valkey), stopping))
         desk = RiskDesk(pool, RiskCounters(valkey, process=node_name()), ids, rules=_risk_rules(settings))
         await stack.enter_async_context(open_risk_desk(desk, stopping, on_fault=partial(metrics.count_fault, "risk")))
-        running = asyncio.create_task(ledger.run())
-        running.add_done_callback(lambda _: stopping.set())
-        stack.push_async_callback(_finish, ledger, running)
+        faces = await stack.enter_async_context(open_faces(settings.environ))
+        _start(stack, ledger, stopping)
         yield Node(
             database_url=addresses.database_url,
             ledger=ledger,
@@ -215,7 +212,7 @@ async def open_node(settings: Settings, addresses: Addresses) -> AsyncIterator[N
             reads=reads,
             rules=RulesShelf(),
             callers=CallerDirectory(reads, keyring),
-            nonces=nonces,
+            nonces=_nonce_guard(stack, valkey),
             wrong_codes=WrongCodes(),
             keyring=keyring,
             signing_keys=keys,
@@ -226,7 +223,7 @@ async def open_node(settings: Settings, addresses: Addresses) -> AsyncIterator[N
             metrics=metrics,
             uploads=_upload_handlers(pool, addresses.database_url, ids, clearing),
             clearing=clearing,
-            eligibility=EveryoneEligible(),
+            eligibility=CertifiedOnly(pool),
             sandbox_time=SandboxTime(pool, reads, clock, catch_up=catch_up) if settings.is_sandbox else None,
             stopping=stopping,
             payment_watch=payment_watch,
@@ -236,7 +233,45 @@ async def open_node(settings: Settings, addresses: Addresses) -> AsyncIterator[N
             reviewed=LedgerReviews(ledger),
             callbacks=Callbacks(is_loopback_allowed=settings.is_sandbox),
             public_url=public_url(settings.environ),
+            rp_id=rp_id(settings.environ),
+            faces=faces,
         )
+
+
+async def _set_clock(clock: Clock, reads: Reads) -> datetime:
+    """Let *clock* tell business time; returns what the clock on the wall says."""
+    business = await reads.business_now()
+    clock.offset_s = business.offset_us / 1e6
+    return business.clock
+
+
+async def _catch_up(
+    ledger: Ledger, reads: Reads, clearing: LedgerClearing, database_url: str, signing_key: SigningKey
+) -> None:
+    """A sandbox's clock was moved: do what has become due."""
+    await sweep_holds(ledger, reads)
+    await close_due_cycles(database_url, signing_key, books=clearing)
+
+
+def _start(stack: AsyncExitStack, ledger: Ledger, stopping: asyncio.Event) -> None:
+    running = asyncio.create_task(ledger.run())
+    running.add_done_callback(lambda _: stopping.set())
+    stack.push_async_callback(_finish, ledger, running)
+
+
+def _nonce_guard(stack: AsyncExitStack, valkey: "aioredis.Redis | None") -> NonceGuard:
+    nonces = NonceGuard(valkey)
+    stack.push_async_callback(nonces.close)
+    return nonces
+
+
+async def _open_keys(
+    stack: AsyncExitStack, settings: Settings, pool: asyncpg.Pool, keyring: Keyring, metrics: Metrics, *, now: datetime
+) -> tuple[SigningKey, ...]:
+    """The engine's own keys, and a keyring that seals as the database says, from now on."""
+    await adopt_sealing(pool, keyring, crypto_profile(settings.environ), now=now)
+    await stack.enter_async_context(open_sealing(pool, keyring, on_fault=partial(metrics.count_fault, "sealing")))
+    return await engine_keys(pool, keyring, IdSource(), now=now)
 
 
 def _open_hints(stack: AsyncExitStack, redis_url: str | None) -> "aioredis.Redis | None":

@@ -5,15 +5,17 @@ import itertools
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
 import asyncpg
 import pytest
+import structlog
 
 from engine.embedded.postgres import EmbeddedPostgres
 from engine.store.connection import READ_SETTINGS, connect
 from engine.store.migrations import migrate
+from tests.leaks import leaks
 
 TEMPLATE = "engine_template"
 MEMORY = Path("/dev/shm")  # noqa: S108  # folders of our own are made in it
@@ -36,6 +38,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="run the long fault campaigns in full")
     parser.addoption("--seed", type=int, default=None, help="seed of the fault campaigns, as an earlier run printed it")
     parser.addoption("--rewrite-golden", action="store_true", help="write the golden files anew")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A traceback in a log shows no values, as with `engine serve`: the values of a test are people's."""
+    processors = structlog.get_config()["processors"]
+    plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*processors[:-1], plain])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test fails if anybody's data are in what was logged or printed while it ran, its fixtures included."""
+    report = yield
+    found = leaks("".join(text for title, text in report.sections if title.endswith(f" {report.when}")))
+    if found and report.outcome == "passed":
+        report.outcome = "failed"
+        report.longrepr = f"personal data in the output: {', '.join(sorted(set(found)))}"
+    return report
 
 
 @pytest.fixture

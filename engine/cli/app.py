@@ -3,7 +3,21 @@
 import typer
 
 from engine import __version__
-from engine.cli import bank, bench, call, cards, clearing, demo, operate, participants, plans, serve, webhooks
+from engine.cli import (
+    bank,
+    bench,
+    call,
+    cards,
+    clearing,
+    demo,
+    inquiry,
+    operate,
+    participants,
+    personal_data,
+    plans,
+    serve,
+    webhooks,
+)
 
 app = typer.Typer(
     name="engine",
@@ -27,6 +41,8 @@ app.add_typer(participants.participants, name="participants")
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(plans.app, name="plans")
 app.add_typer(cards.app, name="cards")
+app.add_typer(inquiry.app, name="inquiry")
+app.add_typer(personal_data.app, name="personal-data")
 
 
 @app.command("version")

@@ -15,10 +15,10 @@ import msgspec
 import structlog
 import uvloop
 
-from engine.background import open_workers
+from engine.background import open_channel_watch, open_workers
 from engine.cli.options import Exit, err, fail, progress_bar
 from engine.client import Credentials, EngineClient
-from engine.codes.keys import SealBroken
+from engine.codes.field_keys import SealBroken
 from engine.embedded.faults import ServiceMissing
 from engine.embedded.services import Services
 from engine.sandbox.city import sample_city
@@ -101,6 +101,7 @@ async def sandbox_node(
         stack.enter_context(watched(services))
         guide = await load_city(settings, addresses, node)
         port = await stack.enter_async_context(open_server(node, settings, listener=listener))
+        await stack.enter_async_context(open_channel_watch(node))
         await stack.enter_async_context(open_workers(node))
         address = await stack.enter_async_context(open_sftp_server(node, sftp_socket))
         sftp = SandboxSftp(host=address.host, port=address.port, host_key=address.host_key)

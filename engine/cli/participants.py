@@ -14,7 +14,6 @@ from engine.cli.nodes import addresses_of, note, run_with_services
 from engine.cli.options import DATA_DIR, DataDir, Exit, err, fail, out
 from engine.client.credentials import BASE_URL_DEFAULT, CallerFile, write_caller_file
 from engine.codes.http_signature import Algorithm
-from engine.codes.keys import Keyring
 from engine.core.ids import id_text
 from engine.core.participants import ROLES
 from engine.embedded.services import Services
@@ -22,7 +21,7 @@ from engine.flows.add_operator import AddedOperator, add_operator, operator_of_k
 from engine.flows.answer_once import NotDone
 from engine.flows.clock import IdSource
 from engine.flows.import_participants import Imported, ask_import
-from engine.settings import Settings, master_secret
+from engine.settings import Settings
 from engine.wiring import open_books, prepare_database
 
 operators = typer.Typer(help="Add the operators that a node begins with.", no_args_is_help=True)
@@ -62,9 +61,8 @@ def add(
 
     async def run(services: Services) -> AddedOperator | NotDone:
         await prepare_database(services.database_url)
-        keyring = Keyring(master_secret(settings.data_dir, settings.environ))
         async with open_books(settings, addresses_of(services)) as books:
-            return await add_operator(books.pool, keyring, IdSource(), name=name, role=role, region=int(region))
+            return await add_operator(books.pool, books.keyring, IdSource(), name=name, role=role, region=int(region))
 
     added = run_with_services(data_dir, run)
     if isinstance(added, NotDone):
@@ -94,13 +92,12 @@ def import_file(
 
     async def run(services: Services) -> Imported | NotDone:
         await prepare_database(services.database_url)
-        keyring = Keyring(master_secret(settings.data_dir, settings.environ))
         async with open_books(settings, addresses_of(services)) as books:
             caller, credentials = caller_in(key_file)
-            operator = await operator_of_key(books.pool, keyring, caller.keyid, credentials.key)
+            operator = await operator_of_key(books.pool, books.keyring, caller.keyid, credentials.key)
             if isinstance(operator, NotDone):
                 return operator
-            return await ask_import(books.pool, keyring, IdSource(), operator, _chunks(file), reason=reason)
+            return await ask_import(books.pool, books.keyring, IdSource(), operator, _chunks(file), reason=reason)
 
     try:
         imported = run_with_services(data_dir, run)

@@ -12,7 +12,7 @@ import msgspec
 import typer
 import uvloop
 
-from engine.background import open_workers
+from engine.background import open_channel_watch, open_workers
 from engine.cli.nodes import (
     WATCH_S,
     addresses_of,
@@ -117,6 +117,7 @@ async def _serve(settings: Settings, services: Services, listener: socket.socket
     async with (
         open_node(settings, addresses) as node,
         open_server(node, settings, listener=listener) as port,
+        open_channel_watch(node),
         _sftp(node, _sftp_socket(settings)),
         open_workers(node),
     ):
@@ -204,6 +205,7 @@ async def _serve_child(
     async with (
         open_node(settings, addresses_of(services)) as node,
         open_server(node, settings, listener=listener),
+        open_channel_watch(node),
         _sftp(node, sftp_socket),
     ):
         if is_first:

@@ -33,6 +33,16 @@ class ApprovalKind(enum.IntEnum):
     NET_DEBIT_CAP = 11
     SWITCH_SCENARIO_ON = 12
     RISK_RULE = 13
+    CHANNEL_MOVE = 20
+    CHANNEL_TERMS = 21
+    CHANNEL_KEY = 22
+    LIFT_STOP = 23
+    GRANT_ACCESS = 30
+    INQUIRY_SOURCE = 31
+    OPEN_BALANCES = 40
+    SWITCH_REGION_ON = 41
+    OPEN_OFFICE = 60
+    ERASE_PERSON = 70
 
 
 class ApprovalState(enum.IntEnum):

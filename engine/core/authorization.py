@@ -9,6 +9,7 @@ from engine.core import benefits
 from engine.core.answers import EventKind
 from engine.core.bills import judge_bill, may_pay
 from engine.core.books import Books, CodeUse, Decision, Merchant, Order, OrderKey, answer_with, refuse
+from engine.core.channel_stops import channel_refusal
 from engine.core.claims import Settled, settle_bill
 from engine.core.commands import Authorize, Concern, PasswordProof, PresentedCode
 from engine.core.ids import MerchantId
@@ -59,7 +60,11 @@ def decide_authorize(books: Books, command: Authorize) -> Decision:
     merchant = books.seen.merchants.get(command.merchant)
     assert merchant is not None, "a merchant's request is verified with a key of that merchant"
     scenario = BY_NUMBER[command.scenario]
-    refusal = _merchant_refusal(books, command, merchant) or order_refusal(books, (command.merchant, command.order_no))
+    refusal = (
+        _merchant_refusal(books, command, merchant)
+        or channel_refusal(books, command.caller, command.code, merchant.region)
+        or order_refusal(books, (command.merchant, command.order_no))
+    )
     if refusal is not None:
         return refuse(refusal, field="order_no" if refusal in _ABOUT_THE_ORDER else None)
     unpayable = _unpayable(books, command)
@@ -109,7 +114,9 @@ def decide_authorize(books: Books, command: Authorize) -> Decision:
 def why_not_presented(books: Books, command: Authorize) -> Payer | benefits.BillFault:
     """Who presents a code or a card, or why that is not good enough to be told anything."""
     merchant = books.seen.merchants[command.merchant]
-    refusal = _merchant_refusal(books, command, merchant)
+    refusal = _merchant_refusal(books, command, merchant) or channel_refusal(
+        books, command.caller, command.code, merchant.region
+    )
     if refusal is not None:
         return benefits.BillFault("", "", refusal)
     payer = _presenter(books, command)

@@ -81,6 +81,7 @@ class Seen(msgspec.Struct, kw_only=True):
     pay_orders: dict[OrderKey, PayOrder] = {}  # the newest version of each, of the commands that pay one
     unpaid_rides: dict[tuple[CardId, int], set[OrderKey]] = {}  # of the payers that have any
     visits: dict[VisitKey, list[Settlement]] = {}  # those that the commands are about
+    device_channels: dict[int, bytes] = {}  # who registered each phone; read only while some channel is stopped
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -6,7 +6,9 @@ from engine.core.answers import Answer, CardState, EventKind
 from engine.core.authorization import judge_password, refuse_password
 from engine.core.books import Books, Decision, refuse
 from engine.core.cards import LEVELS, CardMove, after_move
+from engine.core.channel_stops import channel_refusal
 from engine.core.commands import ChangeCard, ChangeFamily, CheckPassword, Reinstate, ReportLoss
+from engine.core.ids import region_of
 from engine.core.payer import CardStatus, Payer
 from engine.core.refusals import Refusal
 
@@ -19,6 +21,10 @@ def decide_status(books: Books, command: ReportLoss | Reinstate | ChangeCard) ->
     if payer is None:
         return refuse(Refusal.NOT_FOUND)
     move = _move_of(command)
+    if move is CardMove.ENABLE_PAYMENT:
+        stopped = channel_refusal(books, command.caller, None, region_of(payer.id))
+        if stopped is not None:
+            return refuse(stopped)
     status = after_move(payer.status, move)
     if isinstance(status, Refusal):
         return refuse(status if isinstance(command, ChangeCard) else Refusal.CARD_NOT_USABLE)

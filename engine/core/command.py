@@ -53,6 +53,12 @@ class PasswordProof(msgspec.Struct, frozen=True, gc=False):
     refusal: Refusal | None = None  # it could not be compared; told only after the key is known to be new
 
 
+class PasskeyProof(msgspec.Struct, frozen=True, gc=False):
+    """What became of the passkey that came with a request: judged outside, told once the key is known to be new."""
+
+    refusal: Refusal | None = None  # None: it has agreed to just this
+
+
 class Command(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What every command has.
 

@@ -16,7 +16,7 @@ from engine.core.card_commands import (
     ReportLoss,
     SetPassword,
 )
-from engine.core.command import Command, Fact, Operation, PasswordProof, Subject
+from engine.core.command import Command, Fact, Operation, PasskeyProof, PasswordProof, Subject
 from engine.core.ids import CardId, MerchantId, PaymentId, RefundId, shard_of
 from engine.core.payments import Mode
 from engine.core.postings import PostingKind
@@ -40,6 +40,7 @@ __all__ = [
     "Fact",
     "OpenAccount",
     "Operation",
+    "PasskeyProof",
     "PasswordProof",
     "PresentedCode",
     "Quoted",
@@ -168,18 +169,19 @@ class Authorize(Command, frozen=True, kw_only=True, gc=False):
 class Confirm(Command, frozen=True, kw_only=True, gc=False):
     """Agree to a payment that waits for its cardholder, or for an operator who has reviewed it.
 
-    `password` None: an operator has.
+    `password` and `passkey` None: an operator has. That it was a passkey is a fact, so the journal tells it.
     """
 
     operation = Operation.CONFIRM
-    facts_named = ("id",)
+    facts_named = ("id", "passkey")
 
     payment: PaymentId
     merchant: MerchantId | None  # whose terminal asks; None: an app or an operator
     password: PasswordProof | None
+    passkey: PasskeyProof | None = None
 
     def facts(self) -> tuple[Fact, ...]:
-        return (self.payment.hex(),)
+        return (self.payment.hex(),) if self.passkey is None else (self.payment.hex(), True)
 
     def subject(self) -> Subject:
         return Subject(payment=self.payment)

@@ -8,6 +8,7 @@ from engine.core import effects
 from engine.core.answers import EventKind
 from engine.core.authorization import judge_password, refuse_password
 from engine.core.books import Books, Decision, answer_with, refuse
+from engine.core.channel_stops import channel_refusal
 from engine.core.commands import Confirm
 from engine.core.moves import decision_of, has_lapsed, parties_of
 from engine.core.payer import why_not_usable
@@ -17,7 +18,7 @@ from engine.core.rides import after_paying
 
 
 def decide_confirm(books: Books, command: Confirm) -> Decision:
-    """Let a payment go on as it was asked for, once its cardholder has entered the password or an operator has agreed.
+    """Let a payment go on as it was asked for, once its cardholder has agreed, or an operator has in his place.
 
     The card is judged again: it may have been reported lost while the payment waited.
     """
@@ -30,15 +31,17 @@ def decide_confirm(books: Books, command: Confirm) -> Decision:
     if (
         payment.state is not State.AWAITING_USER
         or awaiting is None
-        or awaiting.is_review is not (command.password is None)
+        or awaiting.is_review is not (command.password is None and command.passkey is None)
     ):
         return refuse(Refusal.PAYMENT_STATE_CONFLICT)
     if has_lapsed(books, payment):
         return refuse(Refusal.CONFIRMATION_TIMEOUT)
     parties = parties_of(books, payment)
-    refusal = why_not_usable(parties.payer)
+    refusal = channel_refusal(books, command.caller, None, payment.region) or why_not_usable(parties.payer)
     if refusal is not None:
         return refuse(refusal)
+    if command.passkey is not None and command.passkey.refusal is not None:
+        return refuse(command.passkey.refusal, field="passkey")
     if command.password is not None:
         wrong = judge_password(parties.payer, command.password)
         if wrong is not None:

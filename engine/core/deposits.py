@@ -7,6 +7,7 @@ from engine.core.answers import EventKind
 from engine.core.authorization import code_refusal, code_use, merchant_refusal
 from engine.core.benefits import BillFault
 from engine.core.books import Books, Decision, answer_with, refuse
+from engine.core.channel_stops import channel_refusal
 from engine.core.claims import settle_bill
 from engine.core.commands import Capture, Raise
 from engine.core.money import fill
@@ -26,7 +27,9 @@ def decide_raise(books: Books, command: Raise) -> Decision:
         return refuse(Refusal.PAYMENT_NOT_FOUND)
     if payment.state is not State.AUTHORIZED or has_lapsed(books, payment) or payment.claim is not None:
         return refuse(Refusal.PAYMENT_STATE_CONFLICT)
-    closed = merchant_refusal(books, books.seen.merchants[payment.merchant], payment.scenario)
+    closed = merchant_refusal(books, books.seen.merchants[payment.merchant], payment.scenario) or channel_refusal(
+        books, command.caller, command.code, payment.region
+    )
     if closed is not None:
         return refuse(closed)
     device = books.seen.devices.get(command.code.device_no) if command.code.device_no is not None else None

@@ -20,6 +20,7 @@ class Refusal(enum.Enum):
     REQUEST_REPLAYED = "request_replayed"
     CALLER_SUSPENDED = "caller_suspended"
     CHANNEL_SUSPENDED = "channel_suspended"
+    ADDRESS_NOT_ALLOWED = "address_not_allowed"
     MALFORMED_JSON = "malformed_json"
     DUPLICATE_FIELD = "duplicate_field"
     UNKNOWN_FIELD = "unknown_field"
@@ -74,6 +75,7 @@ class Refusal(enum.Enum):
     REAUTHENTICATION_REQUIRED = "reauthentication_required"
     RELATIVES_TOO_MANY = "relatives_too_many"
     DEVICES_TOO_MANY = "devices_too_many"
+    PASSKEYS_TOO_MANY = "passkeys_too_many"
     BIOMETRIC_REJECTED = "biometric_rejected"
     NO_BENEFIT_TO_CERTIFY = "no_benefit_to_certify"
     PASSKEY_INVALID = "passkey_invalid"
@@ -110,11 +112,14 @@ class Refusal(enum.Enum):
     DEPARTMENT_NOT_AUTHORIZED = "department_not_authorized"
     CHANNEL_NOT_AUTHORIZED = "channel_not_authorized"
     PURPOSE_REQUIRED = "purpose_required"
+    ERASURE_NOT_DUE = "erasure_not_due"
     CHANNEL_TESTS_MISSING = "channel_tests_missing"
     CHANNEL_STATE_CONFLICT = "channel_state_conflict"
     PARTICIPANT_EXISTS = "participant_exists"
     PARTICIPANT_STATE_CONFLICT = "participant_state_conflict"
     SCENARIO_STATE_CONFLICT = "scenario_state_conflict"
+    LOCAL_PLATFORM_STATE_CONFLICT = "local_platform_state_conflict"
+    LOCAL_PLATFORM_NOT_EQUAL = "local_platform_not_equal"
     RISK_RULE_CHANGED = "risk_rule_changed"
     APPROVAL_EXPIRED = "approval_expired"
     APPROVAL_DECIDED = "approval_decided"
@@ -122,6 +127,7 @@ class Refusal(enum.Enum):
 
     # Agencies: what they collect and what they pay out.
     BILL_NUMBER_USED = "bill_number_used"
+    BENEFIT_REGISTERED = "benefit_registered"
     DISBURSEMENT_DUPLICATE = "disbursement_duplicate"
     DISBURSEMENT_STATE_CONFLICT = "disbursement_state_conflict"
 

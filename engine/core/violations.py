@@ -61,6 +61,11 @@ class ViolationKind(enum.Enum):
     NETS_NOT_ZERO = "nets_not_zero"
     NET_WRONG = "net_wrong"  # a bank's net position is not what the cycle's postings give
 
+    AUDIT_TRUNCATED = "audit_truncated"  # a chain's row knows an entry that is not there, or the other way
+    AUDIT_ENTRY_MISSING = "audit_entry_missing"  # a gap in a chain
+    AUDIT_LINK_BROKEN = "audit_link_broken"  # an entry does not follow the one before it
+    AUDIT_ENTRY_ALTERED = "audit_entry_altered"  # its columns do not give its hash
+
 
 class Where(msgspec.Struct, frozen=True, kw_only=True):
     """A place in the books; what does not apply is None."""
@@ -68,6 +73,7 @@ class Where(msgspec.Struct, frozen=True, kw_only=True):
     table: str | None = None
     lane: int | None = None
     seq: int | None = None
+    chain: int | None = None  # of the audit trail
     n: int | None = None
     account: str | None = None
     payment: str | None = None

@@ -7,11 +7,13 @@ from typing import Final
 import asyncpg
 import msgspec
 
+from engine.codes.field_keys import PERSON_KEY_PLACE, Erased, without_key
 from engine.codes.keys import FIELD_KEY_ID, Keyring
 from engine.core.card_records import wrong_dates
 from engine.core.cards import CARD_TRANSITIONS, SIGN_LASTS, CardMove, is_card_number, why_not_issued
 from engine.core.id_numbers import parse_id_number
 from engine.core.ids import CardId, IdKind, SignNo, region_of, shard_of
+from engine.core.masking import ERASED
 from engine.core.participants import WrongField
 from engine.core.payer import IssueLevel
 from engine.core.refusals import Refusal
@@ -167,7 +169,7 @@ class CardRegister:
             return NotDone(Refusal.CARD_NOT_USABLE)
         physical = NewPhysicalCard(
             number_index=index_of(self.keyring, CARD_NUMBER_PLACE, new.card_no),
-            number=self.keyring.seal(new.card_no.encode(), place=CARD_NUMBER_PLACE, nonce=self.ids.nonce()),
+            number=self._sealed_like(seen.name, new.card_no, CARD_NUMBER_PLACE),
             field_key_id=FIELD_KEY_ID,
             issued_on=new.issued_on,
             valid_until=new.valid_until,
@@ -176,8 +178,19 @@ class CardRegister:
             return NotDone(Refusal.CARD_ALREADY_EXISTS, (WrongField("card_no", "the number was given before"),))
         return None
 
+    def _sealed_like(self, neighbour: bytes, text: str, place: str) -> bytes:
+        """A text, sealed under the key that comes with another text of the same person, if one does."""
+        sealed_key, _ = without_key(neighbour)
+        if sealed_key is None:
+            return self.keyring.seal(text.encode(), place=place, nonce=self.ids.nonce())
+        person_key = self.keyring.unseal(sealed_key, place=PERSON_KEY_PLACE)
+        return self.keyring.seal_for(person_key, text.encode(), place=place, nonce=self.ids.nonce())
+
     def _open(self, sealed: bytes, place: str) -> str:
-        return self.keyring.unseal(sealed, place=place).decode()
+        try:
+            return self.keyring.unseal(sealed, place=place).decode()
+        except Erased:
+            return ERASED
 
 
 class Replacement(msgspec.Struct, frozen=True, kw_only=True):

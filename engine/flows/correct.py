@@ -31,6 +31,7 @@ from engine.flows.approve import Asking, CarriedOut, ask_approval
 from engine.flows.reissue_file import reissue_file
 from engine.formats.file_names import MalformedFileName, parse_file_name
 from engine.ledger.router import Ledger
+from engine.store.card_imports import load_banks
 from engine.store.clearing_session import open_clearing
 from engine.store.participants import load_clocks
 from engine.store.reconciliation import DifferenceRecord, Reconciliations
@@ -62,15 +63,18 @@ class DifferenceHandling(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def ask_reissue(asked: Asking, name: str, *, reason: str) -> Approval | NotDone:
-    """Ask for the next version of a published file."""
+    """Ask for the next version of a published file. It takes effect where its bank is."""
     try:
-        parse_file_name(name)
+        cnaps = parse_file_name(name).cnaps
     except MalformedFileName:
+        return NotDone(Refusal.NOT_FOUND)
+    bank = (await load_banks(asked.connection)).get(int(cnaps))
+    if bank is None:
         return NotDone(Refusal.NOT_FOUND)
     return await ask_approval(
         asked,
         kind=ApprovalKind.REISSUE_FILE,
-        region=asked.operator.region,
+        region=region_of(bank),
         subject=name,
         payload=Reissue(name=name),
         reason=reason,

@@ -59,14 +59,6 @@ class Eligibility(Protocol):
         """
 
 
-class EveryoneEligible:
-    """Nobody has to show anything."""
-
-    async def overdue(self, payouts: Sequence[Payout]) -> Collection[DisbursementLineId]:  # noqa: ARG002  # whoever
-        """None of them."""
-        return ()
-
-
 class FundAmount(msgspec.Struct, frozen=True, kw_only=True):
     """What a batch takes from one fund, as the operators see it. Units: fen."""
 

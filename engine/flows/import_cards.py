@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from engine.codes.field_keys import PERSON_KEY_PLACE
 from engine.codes.keys import FIELD_KEY_ID, Keyring
 from engine.core.card_records import CardRecord
 from engine.core.ids import BankId, CardId, IdKind, PersonId
@@ -87,14 +88,15 @@ async def import_cards(
     is_dry_run: bool = False,
     on_fault: Callable[[CardFault], None] = lambda _: None,
 ) -> ImportReport:
-    """Bring a file in. *sha256* is that of its bytes; one that came to its end is answered as it was the first time.
+    """Bring a file in. *sha256* is that of its bytes; one that came to its end is answered as it was the first time, to
+    whoever answers for the same region: others may bring in other cards of it.
 
     A dry run does everything and takes it back. *on_fault* is told each fault as it is found.
 
     Raises:
         Fault: the database cannot do it now; what came before stands, and the file may be brought in again.
     """
-    earlier = await load_import_report(connection, sha256)
+    earlier = await load_import_report(connection, sha256, importing.region)
     if earlier is not None:
         report = msgspec.msgpack.decode(earlier, type=ImportReport)
         for fault in report.faults:
@@ -111,7 +113,12 @@ async def import_cards(
                 await transaction.rollback()
     report = await _import_all(connection, importing, sha256, chunks, on_fault)
     await keep_import_report(
-        connection, sha256, msgspec.msgpack.encode(report), operator=importing.operator, now=importing.now
+        connection,
+        sha256,
+        importing.region,
+        msgspec.msgpack.encode(report),
+        operator=importing.operator,
+        now=importing.now,
     )
     return report
 
@@ -241,42 +248,55 @@ class _Page:
         self, record: CardRecord, bank: BankId, known: KnownPerson | None, person_index: bytes, number: bytes
     ) -> None:
         asked, ids = self._importing, self._importing.ids
+        key: bytes | None
         shard = person_index[0]  # a keyed hash: evenly spread
         card = CardId(ids.new(IdKind.CARD, shard=shard, region=record.region))
         if known is None:
             person = PersonId(ids.new(IdKind.PERSON, shard=shard, region=record.region))
+            key = ids.token() + ids.token()
+            sealed_key = asked.keyring.seal(key, place=PERSON_KEY_PLACE, nonce=ids.nonce())
+            self.rows["person_key"].append((person, sealed_key, FIELD_KEY_ID, asked.now, None))
             self.rows["person"].append(
                 (
                     person,
                     record.region,
                     person_index,
-                    self._seal(ID_NUMBER_PLACE, record.id_number),
-                    self._seal(NAME_PLACE, record.name),
-                    self._seal(PHONE_PLACE, record.phone) if record.phone else None,
+                    self._seal(key, ID_NUMBER_PLACE, record.id_number),
+                    self._seal(key, NAME_PLACE, record.name),
+                    self._seal(key, PHONE_PLACE, record.phone) if record.phone else None,
                     FIELD_KEY_ID,
                     asked.now,
                 )
             )
         else:
-            person = known.person
+            person, key = known.person, self._key_of(known)
             if known.card is not None:
                 self.ended.append(known.card)
         account = record.bank_account
-        sealed = self._seal(BANK_ACCOUNT_PLACE, account) if account else None
+        sealed = self._seal(key, BANK_ACCOUNT_PLACE, account) if account else None
         account_index = index_of(asked.keyring, BANK_ACCOUNT_PLACE, account) if account else None
         self.rows["payer"].append(payer_row(_new_payer(card, record, bank)))
         self.rows["card"].append(
             (card, person, record.region, bank, sealed, account_index, FIELD_KEY_ID, asked.now, None)
         )
-        sealed_number = self._seal(CARD_NUMBER_PLACE, record.card_no)
+        sealed_number = self._seal(key, CARD_NUMBER_PLACE, record.card_no)
         self.rows["physical_card"].append(
             (card, 1, number, sealed_number, FIELD_KEY_ID, record.issued_on, record.valid_until, None)
         )
         self.rows["card_number"].append((number, card))
         self.fresh.append(card)
 
-    def _seal(self, place: str, text: str) -> bytes:
-        return self._importing.keyring.seal(text.encode(), place=place, nonce=self._importing.ids.nonce())
+    def _key_of(self, known: KnownPerson) -> bytes | None:
+        """The person's own key; none of who came in before there were any."""
+        if known.sealed_key is None:
+            return None
+        return self._importing.keyring.unseal(known.sealed_key, place=PERSON_KEY_PLACE)
+
+    def _seal(self, key: bytes | None, place: str, text: str) -> bytes:
+        keyring, nonce = self._importing.keyring, self._importing.ids.nonce()
+        if key is None:
+            return keyring.seal(text.encode(), place=place, nonce=nonce)
+        return keyring.seal_for(key, text.encode(), place=place, nonce=nonce)
 
     def _blame(self, line: CardLine, field: str, reason: str, refusal: Refusal = Refusal.FIELD_INVALID) -> None:
         self.faults.append(CardFault(line.line_number, field, reason, refusal))

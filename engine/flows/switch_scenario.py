@@ -1,6 +1,7 @@
 """Switching a scenario off in a region, at once and by one operator; switching it on by two."""
 
 from datetime import datetime
+from typing import Final
 
 import msgspec
 
@@ -12,8 +13,11 @@ from engine.core.scenarios import BY_NAME, Scenario
 from engine.flows.answer_once import NotDone
 from engine.flows.approve import Asking, CarriedOut, ask_approval
 from engine.store.connection import AnyConnection
+from engine.store.local_platforms import is_moving
 from engine.store.participants import load_clocks
 from engine.store.rollouts import load_rollout, lock_rollout, set_switch
+
+_MOVING: Final = "the local platform of the region is not switched on yet"
 
 
 class SwitchedOn(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +58,8 @@ async def ask_switch_on(asked: Asking, region: int, scenario: Scenario, *, reaso
     if off is None or off.is_on:
         # What nobody may see is refused by the same rule as everything else that is asked for.
         return asked.why_not(Right.REQUEST, region) or _conflict("already on")
+    if await is_moving(asked.connection, region):
+        return asked.why_not(Right.REQUEST, region) or _conflict(_MOVING)
     return await ask_approval(
         asked,
         kind=ApprovalKind.SWITCH_SCENARIO_ON,
@@ -73,6 +79,8 @@ async def switch_on(connection: AnyConnection, approval: Approval, /) -> Carried
     off = (await lock_rollout(connection)).nearest(region, scenario.number)
     if off is None or off.is_on or (off.region, off.at) != (int(wanted.off_in), wanted.off_since):
         return _conflict("switched meanwhile")
+    if await is_moving(connection, region):
+        return _conflict(_MOVING)
     switch = Switch(
         region=region,
         scenario=scenario.number,

@@ -6,7 +6,8 @@ What it does, in this order:
 2. Rows outside the chains are looked for, and the chains are held against the seals.
 3. Stored totals and payments are held against the sums, while references, refunds, returns, resolutions, bills and
    files are looked up; what no payment's own life makes is followed to what it was made for.
-4. Every file is made again from its postings and compared with the one that is out.
+4. The chains of the audit trail are followed.
+5. Every file is made again from its postings and compared with the one that is out.
 
 It locks nothing, no statement runs longer than a fraction of a second, and memory does not grow with the books. That
 debits equal credits needs no step: a posting has one amount for both sides, and every total is proved to be a sum of
@@ -19,6 +20,7 @@ from collections.abc import Mapping
 import msgspec
 
 from engine.core.violations import Violation
+from engine.flows.verify_audit import AuditCheck
 from engine.flows.verify_bookings import BookingCheck
 from engine.flows.verify_files import rebuilt_violation
 from engine.flows.verify_journal import Counts, JournalFollower, Progress
@@ -66,12 +68,13 @@ async def _first_violation(
     references = ReferenceCheck(store, counts, progress, public_keys)
     returns = ReturnCheck(store.returns, counts, progress)
     bookings = BookingCheck(store.bookings, counts, progress)
+    audit = AuditCheck(store.audit, counts, progress, slice_rows=store.slice_rows)
     for check in (journal.advance, references.check_strays, references.check_seals):
         violation = await check()
         if violation is not None:
             return violation
     async with asyncio.TaskGroup() as tasks:
-        looking_up = tasks.create_task(_check_references(references, returns, about))
+        looking_up = tasks.create_task(_check_references(references, returns, audit, about))
         violation = await _check_totals(totals, about) or await bookings.check_bookings()
         if violation is not None:
             # The order of the checks, not of their ends, says which violation is the first.
@@ -89,7 +92,7 @@ async def _check_totals(totals: TotalsCheck, about: Mapping[str, int]) -> Violat
 
 
 async def _check_references(
-    references: ReferenceCheck, returns: ReturnCheck, about: Mapping[str, int]
+    references: ReferenceCheck, returns: ReturnCheck, audit: AuditCheck, about: Mapping[str, int]
 ) -> Violation | None:
     return (
         await references.check_answers(about["answer"])
@@ -102,6 +105,7 @@ async def _check_references(
         or await returns.check_handled()
         or await returns.check_bills()
         or await references.check_files()
+        or await audit.check_chains()
     )
 
 

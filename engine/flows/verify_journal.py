@@ -44,6 +44,7 @@ class Counts(msgspec.Struct):
     returns: int = 0
     resolutions: int = 0
     bills: int = 0
+    accesses: int = 0  # in the audit trail
 
 
 class Read(NamedTuple):

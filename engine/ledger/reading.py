@@ -29,3 +29,5 @@ async def read_more(
     if visits:
         seen.visits = visits_of(await reader.read_visits(visits))
     seen.rules = await reader.read_rules(shelf, seen.control.rules_version)
+    if seen.rules.stopped and wanted.devices:
+        seen.device_channels = await reader.read_device_channels(wanted.devices)

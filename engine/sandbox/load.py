@@ -5,7 +5,7 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Callable, Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 from itertools import islice
 from typing import Final
 
@@ -44,9 +44,11 @@ from engine.core.scenarios import BY_NAME
 from engine.ledger.router import Ledger
 from engine.sandbox.card_register import register_rows
 from engine.sandbox.card_secrets import FIRST_VERSION, CardSecrets
+from engine.sandbox.channels import channel_rows
 from engine.sandbox.city import SampleCity
 from engine.sandbox.city_plans import load_city_plans
 from engine.sandbox.gates import SandboxGate, describe_gates, load_gates
+from engine.sandbox.inquiry_records import PEOPLE_MAX, load_inquiries
 from engine.sandbox.people import Cardholder
 from engine.sandbox.plans import FUND_PAY_TYPES, hospital_level, insured, relative_of
 from engine.store.persons import index_of
@@ -134,6 +136,7 @@ class CityLoader:
     async def _copy_all(self, connection: asyncpg.Connection) -> None:
         async with connection.transaction():
             await self._copy_participants(connection)
+            await self._copy_channels(connection)
             for n, merchant in enumerate(self._city.merchants):
                 await load_gates(connection, self._merchant_id(n), merchant, self._secret)
             year = (await connection.fetchval(load_queries("sandbox")["business_date"])).year
@@ -141,6 +144,21 @@ class CityLoader:
             while page := list(islice(holders, ACCOUNTS_AT_ONCE)):
                 await self._copy_cards(connection, page, benefit_year=year)
             await self._copy_secrets(connection)
+            await self._copy_inquiries(connection)
+
+    async def _copy_inquiries(self, connection: asyncpg.Connection) -> None:
+        city = self._city
+        channels = [self._id(IdKind.CHANNEL, n, region=city.pooling_area) for n in range(len(city.channels))]
+        agencies = [self._id(IdKind.AGENCY, n, region=agency.region) for n, agency in enumerate(city.agencies)]
+        shown_by = {one.channel_no: channel for one, channel in zip(city.channels, channels, strict=True)}
+        await load_inquiries(
+            connection,
+            [(one, self._card_id(one), shown_by[one.channel_no]) for one in islice(self._holders(), PEOPLE_MAX)],
+            (*channels, *agencies),
+            lambda n: self._id(IdKind.GRANT, n, region=city.pooling_area),
+            self,
+            self._keyring,
+        )
 
     async def _copy_secrets(self, connection: asyncpg.Connection) -> None:
         holders = list(self._holders())
@@ -237,6 +255,12 @@ class CityLoader:
         }
         for table, rows in tables.items():
             await connection.copy_records_to_table(table, records=rows)
+
+    async def _copy_channels(self, connection: asyncpg.Connection) -> None:
+        city = self._city
+        ids = [self._id(IdKind.CHANNEL, n, region=city.pooling_area) for n in range(len(city.channels))]
+        founded_at = datetime.fromtimestamp(_EPOCH_MS / 1_000, UTC)
+        await connection.copy_records_to_table("channel", records=channel_rows(city, ids, founded_at=founded_at))
 
     async def _copy_cards(
         self, connection: asyncpg.Connection, holders: list[Cardholder], *, benefit_year: int

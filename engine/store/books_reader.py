@@ -80,6 +80,12 @@ class BooksReader:
         with translated():
             return await self._rows("read_visits", visits)
 
+    async def read_device_channels(self, devices: Sequence[int]) -> dict[int, bytes]:
+        """S2 again, while some channel is stopped: which has registered each phone; none for a sandbox's own."""
+        with translated():
+            rows = await self._rows("read_device_channels", devices)
+        return {row["device_no"]: row["registered_by"] for row in rows}
+
     async def read_rules(self, shelf: RulesShelf, version: int) -> Rules:
         """S2 again, when operators have changed the rules: those of now, which are at least as new as the last S2."""
         return await shelf.at(self._connection, version)

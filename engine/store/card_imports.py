@@ -14,15 +14,18 @@ from engine.store.participants import Source
 from engine.store.rows import Row
 from engine.store.sql import load_queries
 
-TABLES: Final = ("person", "payer", "card", "physical_card", "card_number")
+TABLES: Final = ("person", "person_key", "payer", "card", "physical_card", "card_number")
 """In the order in which they are written: every writer takes its unique keys in this order."""
 
 
 class KnownPerson(msgspec.Struct, frozen=True, kw_only=True):
-    """A person of the register and the newest card; no card is None in all its fields. The name is sealed."""
+    """A person of the register and the newest card; no card is None in all its fields. The name and the person's own
+    key are sealed; who has no key yet came in before there were any.
+    """
 
     person: PersonId
     name: bytes
+    sealed_key: bytes | None
     card: CardId | None
     bank: BankId | None
     region: int | None
@@ -48,6 +51,7 @@ async def load_known(source: Source, indexes: Collection[bytes]) -> dict[bytes, 
         row["id_number_index"]: KnownPerson(
             person=PersonId(row["person"]),
             name=row["name"],
+            sealed_key=row["sealed_key"],
             card=row["card"],
             bank=row["bank"],
             region=row["region"],
@@ -83,14 +87,16 @@ async def write_cards(
                 await connection.copy_records_to_table(table, records=rows[table])
 
 
-async def load_import_report(source: Source, sha256: bytes) -> bytes | None:
-    """What came of the file with this digest; None if it was not brought in to its end."""
+async def load_import_report(source: Source, sha256: bytes, region: int) -> bytes | None:
+    """What came of the file with this digest for an operator of *region*; None if it was not brought in to its end."""
     with translated():
-        report: bytes | None = await source.fetchval(load_queries("persons")["import_report"], sha256)
+        report: bytes | None = await source.fetchval(load_queries("persons")["import_report"], sha256, region)
     return report
 
 
-async def keep_import_report(source: Source, sha256: bytes, report: bytes, *, operator: bytes, now: datetime) -> None:
-    """Keep what came of a file."""
+async def keep_import_report(
+    source: Source, sha256: bytes, region: int, report: bytes, *, operator: bytes, now: datetime
+) -> None:
+    """Keep what came of a file for whoever answers for *region*."""
     with translated():
-        await source.execute(load_queries("persons")["keep_import_report"], sha256, operator, report, now)
+        await source.execute(load_queries("persons")["keep_import_report"], sha256, region, operator, report, now)

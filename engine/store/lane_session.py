@@ -30,6 +30,7 @@ _PREPARED: Final = (
     "read_orders",
     "read_rides",
     "read_visits",
+    "read_device_channels",
     "write_bills",
     "write_rides",
     "write_visits",

@@ -3,6 +3,7 @@
 import asyncpg
 
 from engine.core.rules import Rules
+from engine.store.channels import load_stopped
 from engine.store.connection import AnyConnection
 from engine.store.plans import load_plan_book
 from engine.store.rollouts import load_rollout
@@ -29,10 +30,11 @@ class RulesShelf:
 async def load_rules(source: "AnyConnection | asyncpg.Pool") -> Rules:
     """The rules as they stand, at least as new as the version that they bear.
 
-    The version is read with the plans, before the switches: whoever changes those meanwhile counts it up.
+    The version is read with the plans, before the switches and stops: whoever changes those meanwhile counts it up.
 
     Raises:
         Fault: one of `translated`.
     """
     version, plans = await load_plan_book(source)
-    return Rules(version=version, plans=plans, rollout=await load_rollout(source))
+    rollout = await load_rollout(source)
+    return Rules(version=version, plans=plans, rollout=rollout, stopped=await load_stopped(source))

@@ -115,6 +115,8 @@ class VerifyStore:
         """Beside the other references."""
         self.bookings = ReturnReads(folds, size=slice_rows)
         """Beside the folds."""
+        self.audit = references
+        """The session on which the audit trail is followed, after the other references."""
 
     async def create_folds(self) -> None:
         """Empty folds, before anything else."""

@@ -2,6 +2,7 @@
 
 from aiohttp import web
 
+from engine.core.channels import Product
 from engine.web import (
     approvals,
     banks,
@@ -43,9 +44,9 @@ from engine.web.channels.routes import CHANNELS_ROUTES
 from engine.web.consents.routes import CONSENTS_ROUTES
 from engine.web.identity.routes import IDENTITY_ROUTES
 from engine.web.inquiry.routes import INQUIRY_ROUTES
-from engine.web.login.routes import LOGIN_ROUTES
+from engine.web.login.routes import LOGIN_PAGE_ROUTES, LOGIN_ROUTES
 from engine.web.node import NODE, Node
-from engine.web.passkeys.routes import PASSKEYS_ROUTES
+from engine.web.passkeys.routes import PASSKEYS_PAGE_ROUTES, PASSKEYS_ROUTES
 from engine.web.route import Route
 from engine.web.territory.routes import TERRITORY_ROUTES
 
@@ -77,14 +78,14 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/cards/{id}/resume", card_register.post_resume, is_money=True),
     Route("POST", "/v1/cards/{id}/cancel", card_register.post_cancel_card, is_money=True),
     Route("POST", "/v1/cards/{id}/replace", card_register.post_replace),
-    Route("POST", "/v1/cards/{id}/signs", card_signs.post_sign),
+    Route("POST", "/v1/cards/{id}/signs", card_signs.post_sign, product=Product.CARDS),
     Route("POST", "/v1/cards/{id}/signs/{sign_no}/unlink", card_signs.post_unlink),
-    Route("POST", "/v1/cards/{id}/level-2", card_signs.post_level_2, is_money=True),
+    Route("POST", "/v1/cards/{id}/level-2", card_signs.post_level_2, is_money=True, product=Product.PAYMENT),
     Route("GET", "/v1/cards/{id}/devices", card_signs.get_devices),
-    Route("POST", "/v1/cards/{id}/devices", card_signs.post_device),
+    Route("POST", "/v1/cards/{id}/devices", card_signs.post_device, product=Product.PAYMENT),
     Route("POST", "/v1/cards/{id}/devices/{device_no}/revoke", card_signs.post_device_revocation),
     Route("GET", "/v1/cards/{id}/relatives", card_signs.get_relatives),
-    Route("POST", "/v1/cards/{id}/relatives", card_signs.post_relative),
+    Route("POST", "/v1/cards/{id}/relatives", card_signs.post_relative, product=Product.CARDS),
     Route("POST", "/v1/cards/{id}/relatives/{relative}/revoke", card_signs.post_relative_revocation),
     Route("GET", "/v1/clearing/files", banks.get_files),
     Route("GET", "/v1/clearing/files/{name}", banks.get_file),
@@ -134,7 +135,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/orders/lookup", orders.get_lookup),
     Route("GET", "/v1/orders/{id}", orders.get_order),
     Route("GET", "/v1/orders/{id}/qr.svg", orders.get_order_qr),
-    Route("POST", "/v1/orders/{token}/payments", orders.post_order_payment, is_money=True),
+    Route("POST", "/v1/orders/{token}/payments", orders.post_order_payment, is_money=True, product=Product.PAYMENT),
     Route("POST", "/v1/bills", bills.post_bill),
     Route("GET", "/v1/bills", bills.get_bills),
     Route("GET", "/v1/bills/{number}", bills.get_bill),
@@ -181,6 +182,8 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/problems/{slug}", meta.get_problem, is_signed=False),
 )
 PAGE_ROUTES: tuple[Route, ...] = (
+    *LOGIN_PAGE_ROUTES,
+    *PASSKEYS_PAGE_ROUTES,
     Route("GET", "/q/o/{token}", cashier_page.get_page, is_signed=False),
     Route("GET", "/q/o/{token}/status", cashier_page.get_status, is_signed=False),
     Route("POST", "/q/o/{token}/pay", cashier_page.post_pay, is_signed=False),
@@ -202,9 +205,11 @@ def build_app(node: Node) -> web.Application:
     for route in ROUTES + PAGE_ROUTES + (SANDBOX_ROUTES if node.sandbox_time is not None else ()):
         handler = route.handler
         if route.is_upload:
-            handler = signed_upload(handler)
+            handler = signed_upload(handler, product=route.product)
         elif route.is_signed:
-            handler = signed(handler, is_money=route.is_money)
+            handler = signed(
+                handler, is_money=route.is_money, product=route.product, is_before_live=route.is_before_live
+            )
         resource = app.router.add_resource(route.path)
         resource.add_route(route.method, bounded(handler, route=resource.canonical))
     app.router.add_route("*", "/{path:.*}", bounded(_unrouted, route="unmatched"))

@@ -106,6 +106,7 @@ async def _decide(request: web.Request, move: ApprovalMove) -> web.Response:
 
     answer = await do_once(request, wish, step)
     node.callers.forget()
+    node.channels.forget()
     for decided in under_way:
         # Decided for good, and done now; if it cannot be done now, it is done soon, and the answer says so.
         approval = await carry_out(node.pool, decided.approval, executors)

@@ -21,13 +21,16 @@ from engine.codes.http_signature import (
     parse_idempotency_key,
     parse_signature,
 )
-from engine.core.ids import CallerId
+from engine.core.channel_risk import FAULTY_STATUSES
+from engine.core.channels import Product
+from engine.core.ids import CallerId, IdKind
 from engine.core.refusals import Refusal
 from engine.ledger.queue import Overloaded
 from engine.ledger.router import KeyInProgress
 from engine.store.faults import Fault
 from engine.web.body import Refused
 from engine.web.callers import Caller
+from engine.web.channel_admission import admit_channel
 from engine.web.node import NODE, Node
 from engine.web.problems import (
     PROBLEMS,
@@ -45,6 +48,8 @@ BODY_S_MAX: Final = 15.0  # a body that trickles in holds memory for somebody wh
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 CALLER: Final = web.RequestKey("caller", Caller)
+CLAIMED: Final = web.RequestKey("claimed", Caller)  # whose key the request names, whoever has signed it
+SIGNED_S: Final = web.RequestKey("signed_s", int)  # when the caller says that it has signed
 BODY: Final = web.RequestKey("body", bytes)
 UPLOAD: Final = web.RequestKey("upload", AsyncIterator[bytes])  # a body that is read as it comes; see `signed_upload`
 TRACE_ID: Final = web.RequestKey("trace_id", str)
@@ -57,7 +62,9 @@ _TRACEPARENT: Final = re.compile(r"00-((?!0{32})[0-9a-f]{32})-(?!0{16})[0-9a-f]{
 log = structlog.get_logger("engine.web")
 
 
-def signed(handler: Handler, *, is_money: bool = False) -> Handler:
+def signed(
+    handler: Handler, *, is_money: bool = False, product: Product | None = None, is_before_live: bool = False
+) -> Handler:
     """A handler that only a known caller's signed request reaches.
 
     A money command does not wait for what other processes know of its nonce: its signature covers its idempotency key,
@@ -66,6 +73,7 @@ def signed(handler: Handler, *, is_money: bool = False) -> Handler:
 
     async def checked(request: web.Request) -> web.StreamResponse:
         await authenticate(request, request.app[NODE], is_money=is_money)
+        await _admit_channel(request, is_money=is_money, product=product, is_before_live=is_before_live)
         return await handler(request)
 
     return checked
@@ -105,6 +113,8 @@ async def _signer(request: web.Request, node: Node, digest: str | None) -> tuple
     if isinstance(parsed, Refusal):
         raise Refused(parsed)
     caller = node.callers.at_hand(parsed.keyid) or await node.callers.find(parsed.keyid)
+    if caller is not None:
+        request[CLAIMED] = caller
     refusal = judge_signature(parsed, caller.key if caller is not None else None, now_s=node.clock.wall_s())
     if refusal is not None or caller is None:
         raise Refused(refusal or Refusal.SIGNATURE_KEY_UNKNOWN)
@@ -130,9 +140,40 @@ async def _admit(
     if caller.is_suspended:
         raise Refused(Refusal.CALLER_SUSPENDED)
     request[CALLER] = caller
+    request[SIGNED_S] = parsed.created
 
 
-def signed_upload(handler: Handler) -> Handler:
+async def _admit_channel(
+    request: web.Request, *, product: Product | None, is_before_live: bool, is_money: bool = False
+) -> None:
+    """Let a channel go on to what it asks for; of all others their routes judge that.
+
+    Raises:
+        Refused: it may not have it.
+        Fault: the database cannot answer.
+    """
+    caller = request[CALLER]
+    if caller.kind is IdKind.CHANNEL:
+        await admit_channel(
+            request.app[NODE],
+            caller.id,
+            request.remote,
+            product=product,
+            is_money=is_money,
+            is_before_live=is_before_live,
+        )
+
+
+def _count_channel(request: web.Request, node: Node, status: int) -> None:
+    """Count what a channel did, or what was done under the name of its key."""
+    claimed = request.get(CLAIMED)
+    if claimed is not None and claimed.kind is IdKind.CHANNEL:
+        node.channels.count(
+            claimed.id, now_s=node.clock.wall_s(), is_signed=CALLER in request, is_error=status in FAULTY_STATUSES
+        )
+
+
+def signed_upload(handler: Handler, *, product: Product | None = None) -> Handler:
     """A handler that only a known caller's signed request reaches, and that reads the body from `UPLOAD` as it comes.
 
     Signature, age, nonce and caller are judged before the first byte of the body, its digest after the last one: what
@@ -161,6 +202,7 @@ def signed_upload(handler: Handler) -> Handler:
         if digest is None:
             raise Refused(Refusal.CONTENT_DIGEST_MISMATCH)
         await _admit(request, node, parsed, caller)
+        await _admit_channel(request, product=product, is_before_live=False)
         request[UPLOAD] = arriving(request, digest)
         return await handler(request)
 
@@ -231,6 +273,7 @@ async def _answer(request: web.Request, handler: Handler, route: str) -> web.Str
         response = _bug_response(request)
     if not response.prepared:
         response.headers["traceparent"] = request[TRACEPARENT]
+    _count_channel(request, node, response.status)
     node.metrics.observe_request(route, response.status, time.perf_counter() - started)
     return response
 

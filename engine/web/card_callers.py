@@ -78,24 +78,27 @@ async def may_as_operator(request: web.Request, right: Right, region: int) -> No
         raise Refused(Refusal.REGION_NOT_PERMITTED)
 
 
-async def seen_card(request: web.Request, right: Right = Right.READ) -> tuple[RegisteredCard, Sign | None]:
-    """The card of the path, if the caller may see it: a channel through what it has issued, an operator by region.
+async def seen_card(
+    request: web.Request, right: Right = Right.READ, *, card: CardId | None = None
+) -> tuple[RegisteredCard, Sign | None]:
+    """The card, if the caller may see it: a channel through what it has issued, an operator by region. None: the one
+    of the path.
 
     Raises:
         Refused: there is none, or none for this caller.
     """
     kind = caller_kind(request)
     pool = request.app[NODE].pool
-    card = await load_card(pool, card_in(request))
-    if card is None:
+    found = await load_card(pool, card if card is not None else card_in(request))
+    if found is None:
         raise Refused(Refusal.NOT_FOUND)
     if kind is IdKind.OPERATOR:
-        await may_as_operator(request, right, card.region)
-        return card, None
-    sign = await load_sign(pool, card.id, caller_id(request))
+        await may_as_operator(request, right, found.region)
+        return found, None
+    sign = await load_sign(pool, found.id, caller_id(request))
     if sign is None:
         raise Refused(Refusal.NOT_FOUND)
-    return card, sign
+    return found, sign
 
 
 async def identified(request: web.Request, given: GivenIdentity) -> RegisteredCard:

@@ -9,10 +9,9 @@ from typing import IO, Final
 import msgspec
 from aiohttp import web
 
-from engine.codes.password_block import BoundTo
 from engine.core.card_records import CardRecord, read_record
 from engine.core.cards import CardMove
-from engine.core.commands import ChangeCard, CheckPassword
+from engine.core.commands import ChangeCard
 from engine.core.ids import NO_ID, CallerId, IdKind, id_text
 from engine.core.participants import Right
 from engine.core.refusals import Refusal
@@ -25,6 +24,7 @@ from engine.store.connection import READ_SETTINGS, AnyConnection, connect
 from engine.store.participants import load_operator
 from engine.store.persons import RegisteredCard, load_card, load_history, load_replaced_at, load_signs
 from engine.store.rows import remembered_of
+from engine.web.audit.looks import access_of, looked_at_card, note_look
 from engine.web.body import Refused, read_body, refuse_field
 from engine.web.boundary import BODY, CALLER, TRACE_ID, UPLOAD, caller_id, idempotency_key
 from engine.web.card_callers import (
@@ -45,13 +45,14 @@ from engine.web.lists import no_parameters, parameters
 from engine.web.node import NODE
 from engine.web.operator_requests import done_response
 from engine.web.payments import json_response, respond
+from engine.web.personal_acts import agreed
 from engine.web.problems import FieldError
 from engine.web.render import encode_json
 from engine.web.wire_cards import (
     CardChangeView,
     CardRequest,
     CardSearchRequest,
-    ConsentRequest,
+    EndingRequest,
     ReplacementRequest,
     card_details,
     card_import_view,
@@ -63,7 +64,7 @@ from engine.web.wire_participants import ReasonRequest
 
 HISTORY_MAX: Final = 50
 IMPORT_BYTES_MAX: Final = 512 << 20
-_IN_MEMORY_BYTES: Final = 1 << 20
+IN_MEMORY_BYTES: Final = 1 << 20
 _CHUNK_BYTES: Final = 1 << 16
 
 
@@ -113,6 +114,7 @@ async def post_search(request: web.Request) -> web.Response:
         card = await identified(
             request, GivenIdentity(id_number=given.id_number, name=given.name, card_no=given.card_no)
         )
+        await note_look(request, access_of(request, "card.search", subject=card.id))
         return json_response(encode_json(card_summary(card, register.holder(card))))
     if (given.id_number is None) is (given.card_no is None) or given.name is not None:
         raise refuse_field("", "either id_number or card_no")
@@ -128,13 +130,14 @@ async def post_search(request: web.Request) -> web.Response:
         raise Refused(Refusal.SCOPE_NOT_AUTHORIZED)
     if found is None or not operator.may(Right.READ, found.region):
         raise Refused(Refusal.NOT_FOUND)
+    await note_look(request, access_of(request, "card.search", subject=found.id))
     return json_response(encode_json(card_summary(found, register.holder(found))))
 
 
 async def get_card(request: web.Request) -> web.Response:
     """`GET /v1/cards/{id}`: a card, masked, with what is issued of it and its history."""
     no_parameters(request)
-    card, own = await seen_card(request)
+    card, own = await looked_at_card(request, "card.read")
     pool = request.app[NODE].pool
     signs = [own] if own is not None else await load_signs(pool, card.id)
     history = []
@@ -160,14 +163,14 @@ async def post_resume(request: web.Request) -> web.Response:
 async def post_cancel_card(request: web.Request) -> web.Response:
     """`POST /v1/cards/{id}/cancel`: end a card for good; the person may get another one afterwards."""
     no_parameters(request)
-    given = read_body(request[BODY] or b"{}", ConsentRequest)
+    given = read_body(request[BODY] or b"{}", EndingRequest)
     card, own = await seen_card(request, Right.STOP)
     if own is None:
         if given.reason is None:
             raise refuse_field("/reason", "required")
     else:
         answer = await agreed(request, card, given, act="cancel", bound_to=id_text(card.id))
-        if answer is not None:
+        if isinstance(answer, web.Response):
             return answer
     return await _decide_move(request, card, CardMove.CANCEL, given.reason)
 
@@ -219,44 +222,16 @@ async def post_import(request: web.Request) -> web.Response:
         today=business.control.business_date,
         now=business.now,
     )
-    with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES) as kept:
-        sha256 = await _keep(request[UPLOAD], kept)
+    with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES) as kept:
+        sha256 = await keep_upload(request[UPLOAD], kept)
         connection = await connect(
             node.database_url, READ_SETTINGS | {"statement_timeout": "0"}, application_name="cards"
         )
         try:
-            report = await import_cards(connection, asked, sha256, _chunks(kept), is_dry_run=is_dry_run)
+            report = await import_cards(connection, asked, sha256, chunks_of(kept), is_dry_run=is_dry_run)
         finally:
             await connection.close()
     return json_response(encode_json(card_import_view(report)))
-
-
-async def agreed(
-    request: web.Request, card: RegisteredCard, given: ConsentRequest, *, act: str, bound_to: str
-) -> web.Response | None:
-    """None if the person agrees: the card's password has come along, sealed for *bound_to*. A wrong one is counted.
-
-    Raises:
-        Refused: none has come along, or it cannot be opened.
-    """
-    if given.password_block is None:
-        raise Refused(Refusal.REAUTHENTICATION_REQUIRED)
-    node = request.app[NODE]
-    proof = await node.passwords.check_password(
-        card.id, given.password_block, BoundTo(order_no=bound_to), now_s=node.clock.wall_s()
-    )
-    if isinstance(proof, Refusal):
-        raise Refused(proof)
-    command = CheckPassword(
-        caller=CallerId(caller_id(request)),
-        key=idempotency_key(request),
-        trace_id=request[TRACE_ID],
-        card=card.id,
-        act=f"{act} {bound_to}",
-        password=proof,
-    )
-    outcome = await decided(request, command)
-    return respond(request, outcome, card_body) if outcome.answer.refusal is not None else None
 
 
 async def _change(request: web.Request, move: CardMove, right: Right) -> web.Response:
@@ -295,7 +270,7 @@ async def _go_on_with(request: web.Request, card: RegisteredCard, number: str) -
     await decided(request, command)
 
 
-async def _keep(body: AsyncIterator[bytes], kept: IO[bytes]) -> bytes:
+async def keep_upload(body: AsyncIterator[bytes], kept: IO[bytes]) -> bytes:
     """Keep a body, to be read from its start. Returns its SHA-256.
 
     Raises:
@@ -312,7 +287,8 @@ async def _keep(body: AsyncIterator[bytes], kept: IO[bytes]) -> bytes:
     return digest.digest()
 
 
-def _chunks(kept: IO[bytes]) -> Iterator[bytes]:
+def chunks_of(kept: IO[bytes]) -> Iterator[bytes]:
+    """What was kept, from where it is read on, a piece at a time."""
     while chunk := kept.read(_CHUNK_BYTES):
         yield chunk
 

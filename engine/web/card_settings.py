@@ -5,9 +5,8 @@ import secrets
 from aiohttp import web
 
 from engine.codes.password_hash import SALT_BYTES
-from engine.core.answers import Answer
 from engine.core.commands import ChangeSettings
-from engine.core.ids import CardId, IdKind, region_of
+from engine.core.ids import CallerId, CardId, IdKind, region_of
 from engine.core.participants import Right
 from engine.core.refusals import Refusal
 from engine.flows.answer_once import NotDone
@@ -15,13 +14,13 @@ from engine.flows.set_password import PasswordWish, set_password
 from engine.store.quotes import load_presenter
 from engine.web.body import Refused, read_body, refuse_field
 from engine.web.boundary import BODY, CALLER, TRACE_ID, caller_id, idempotency_key
-from engine.web.cards import card_in
+from engine.web.card_callers import channel_of_request
+from engine.web.cards import card_body, card_in
 from engine.web.lists import no_parameters
 from engine.web.node import NODE
 from engine.web.operator_requests import reading_operator
 from engine.web.payments import respond
 from engine.web.problems import FieldError
-from engine.web.render import card_view, encode_json
 from engine.web.wire_cards import ORDERS, PasswordRequest, SettingsRequest
 
 
@@ -30,7 +29,7 @@ async def post_password(request: web.Request) -> web.Response:
     node = request.app[NODE]
     is_operator = request[CALLER].kind is IdKind.OPERATOR
     if not is_operator:
-        _refuse_all_but_channels(request)
+        channel_of_request(request)
     no_parameters(request)
     given = read_body(request[BODY], PasswordRequest)
     key = idempotency_key(request)
@@ -58,30 +57,25 @@ async def post_password(request: web.Request) -> web.Response:
     )
     if isinstance(outcome, NotDone):
         raise Refused(outcome.refusal, tuple(FieldError(f"/{wrong.field}", wrong.reason) for wrong in outcome.fields))
-    return respond(request, outcome, _card_body)
+    return respond(request, outcome, card_body)
 
 
 async def post_settings(request: web.Request) -> web.Response:
     """`POST /v1/cards/{id}/settings`."""
-    _refuse_all_but_channels(request)
+    channel = channel_of_request(request)
     no_parameters(request)
     given = read_body(request[BODY], SettingsRequest)
     if given.no_password_up_to is None and given.tender_order is None:
         raise refuse_field("", "nothing to change")
     command = ChangeSettings(
-        caller=caller_id(request),
+        caller=CallerId(channel),
         key=idempotency_key(request),
         trace_id=request[TRACE_ID],
         card=card_in(request),
         no_password_up_to=given.no_password_up_to,
         tender_order=ORDERS[given.tender_order] if given.tender_order is not None else None,
     )
-    return respond(request, await request.app[NODE].ledger.submit(command), _card_body)
-
-
-def _refuse_all_but_channels(request: web.Request) -> None:
-    if request[CALLER].kind is not IdKind.CHANNEL:
-        raise Refused(Refusal.NOT_FOUND)
+    return respond(request, await request.app[NODE].ledger.submit(command), card_body)
 
 
 async def _refuse_if_not_in_charge(request: web.Request, card: CardId) -> None:
@@ -90,8 +84,3 @@ async def _refuse_if_not_in_charge(request: web.Request, card: CardId) -> None:
         raise Refused(Refusal.NOT_FOUND)
     if not operator.may(Right.DECIDE, region_of(card)):
         raise Refused(Refusal.SCOPE_NOT_AUTHORIZED)
-
-
-def _card_body(answer: Answer) -> bytes:
-    assert answer.card is not None
-    return encode_json(card_view(answer.card))

@@ -43,6 +43,7 @@ from engine.store.persons import (
     revoke_device,
     set_sign_level,
 )
+from engine.web.audit.looks import looked_at_card
 from engine.web.body import Refused, read_body, refuse_field
 from engine.web.boundary import BODY, TRACE_ID, caller_id, idempotency_key
 from engine.web.card_callers import (
@@ -57,17 +58,17 @@ from engine.web.card_callers import (
     seen_card,
     today_of,
 )
-from engine.web.card_register import agreed
 from engine.web.cards import card_body, card_in
 from engine.web.lists import no_parameters
 from engine.web.node import NODE
 from engine.web.operator_requests import done_response
 from engine.web.payments import json_response, respond
+from engine.web.personal_acts import agreed
 from engine.web.render import encode_json
 from engine.web.wire import NothingRequest
 from engine.web.wire_cards import (
-    ConsentRequest,
     DeviceList,
+    EndingRequest,
     PaymentEnablingRequest,
     RelativeList,
     RelativeRequest,
@@ -127,7 +128,7 @@ async def post_level_2(request: web.Request) -> web.Response:
 async def post_unlink(request: web.Request) -> web.Response:
     """`POST /v1/cards/{id}/signs/{sign_no}/unlink`: end what a channel has issued; the person agrees by password."""
     no_parameters(request)
-    given = read_body(request[BODY] or b"{}", ConsentRequest)
+    given = read_body(request[BODY] or b"{}", EndingRequest)
     pool, is_operator = request.app[NODE].pool, caller_kind(request) is IdKind.OPERATOR
     card = (await seen_card(request, Right.STOP))[0] if is_operator else await load_card(pool, card_in(request))
     signs = await load_signs(pool, card.id) if card is not None else []
@@ -141,7 +142,7 @@ async def post_unlink(request: web.Request) -> web.Response:
         idempotency_key(request)
     else:
         answer = await agreed(request, card, given, act="unlink", bound_to=id_text(sign.sign_no))
-        if answer is not None:
+        if isinstance(answer, web.Response):
             return answer
     await _end(request, card, sign)
     again = next(one for one in await load_signs(pool, card.id) if one.sign_no == sign.sign_no)
@@ -189,7 +190,7 @@ async def post_device(request: web.Request) -> web.Response:
 async def get_devices(request: web.Request) -> web.Response:
     """`GET /v1/cards/{id}/devices`: the card's phones, without their secrets."""
     no_parameters(request)
-    card, _ = await seen_card(request)
+    card, _ = await looked_at_card(request, "card.devices")
     devices = await load_devices(request.app[NODE].pool, card.id)
     return json_response(encode_json(DeviceList(items=tuple(device_view(one) for one in devices))))
 
@@ -264,7 +265,7 @@ async def post_relative(request: web.Request) -> web.Response:
 async def get_relatives(request: web.Request) -> web.Response:
     """`GET /v1/cards/{id}/relatives`: whom the card's personal account helps, or has helped."""
     no_parameters(request)
-    card, _ = await seen_card(request)
+    card, _ = await looked_at_card(request, "card.relatives")
     found = await load_relatives(request.app[NODE].pool, card.id)
     items = [relative_view(one, await _name_of(request, one.ward)) for one in found]
     return json_response(encode_json(RelativeList(items=tuple(items))))

@@ -11,10 +11,12 @@ from engine.codes.render import code128_png, code128_svg, qr_png, qr_svg
 from engine.codes.signed_code import issue_signed_code, scenes_of
 from engine.core.answers import Answer
 from engine.core.commands import Reinstate, ReportLoss
-from engine.core.ids import CardId, IdKind, MalformedId, parse_id
+from engine.core.ids import CardId, IdKind, MalformedId, parse_id, region_of
+from engine.core.participants import Right
 from engine.core.refusals import Refusal
 from engine.core.scenarios import SCENARIOS
 from engine.store.gates import closed_scenarios
+from engine.store.participants import load_operator
 from engine.web.body import Refused, read_body, refuse_field
 from engine.web.boundary import ARRIVED_S, BODY, CALLER, TRACE_ID, caller_id, idempotency_key
 from engine.web.lists import no_parameters, parameters
@@ -36,12 +38,12 @@ _OFFLINE_SCENES: Final = scenes_of(scenario.number for scenario in SCENARIOS if 
 
 async def post_loss_report(request: web.Request) -> web.Response:
     """`POST /v1/cards/{id}/loss-report`: once this is answered, no authorization can use the card."""
-    return await _change_status(request, ReportLoss)
+    return await _change_status(request, ReportLoss, Right.STOP)
 
 
 async def post_reinstate(request: web.Request) -> web.Response:
     """`POST /v1/cards/{id}/reinstate`."""
-    return await _change_status(request, Reinstate)
+    return await _change_status(request, Reinstate, Right.REQUEST)
 
 
 async def get_pay_code(request: web.Request) -> web.Response:
@@ -100,9 +102,15 @@ def card_in(request: web.Request) -> CardId:
         raise Refused(Refusal.NOT_FOUND) from None
 
 
-async def _change_status(request: web.Request, kind: type[ReportLoss] | type[Reinstate]) -> web.Response:
+async def _change_status(request: web.Request, kind: type[ReportLoss] | type[Reinstate], right: Right) -> web.Response:
     if request[CALLER].kind not in _MAY_STOP_CARDS:
         raise Refused(Refusal.NOT_FOUND)
+    if request[CALLER].kind is IdKind.OPERATOR:
+        operator = await load_operator(request.app[NODE].pool, caller_id(request))
+        if operator is None or not operator.may(right, operator.region):
+            raise Refused(Refusal.SCOPE_NOT_AUTHORIZED)
+        if not operator.may(right, region_of(card_in(request))):
+            raise Refused(Refusal.REGION_NOT_PERMITTED)
     no_parameters(request)
     read_body(request[BODY] or b"{}", NothingRequest)
     key = idempotency_key(request)

@@ -8,7 +8,7 @@ import msgspec
 from engine.web.wire_cards import (
     CardRequest,
     CardSearchRequest,
-    ConsentRequest,
+    EndingRequest,
     PaymentEnablingRequest,
     RelativeRequest,
     ReplacementRequest,
@@ -38,7 +38,7 @@ CARD_EXAMPLES: Final[tuple[msgspec.Struct, ...]] = (
     CardSearchRequest(id_number=_ID_NUMBER, name="张三", card_no=_CARD_NO),
     SignRequest(id_number=_ID_NUMBER, name="张三", card_no=_CARD_NO),
     PaymentEnablingRequest(bank=_BANK, bank_account=_ACCOUNT, phone=_PHONE),
-    ConsentRequest(reason="the cardholder has died"),
+    EndingRequest(reason="the cardholder has died"),
     ReplacementRequest(
         card_no=_CARD_NO, issued_on=date(2026, 11, 24), valid_until=date(2036, 11, 24), reason="lost on a train"
     ),

@@ -11,9 +11,12 @@ from engine.codes.keys import Keyring, SigningKey
 from engine.flows.assess_risk import RiskDesk
 from engine.flows.await_payment import PaymentWatch
 from engine.flows.callbacks import Callbacks
+from engine.flows.channels.desk import ChannelDesk
 from engine.flows.check_password import PasswordDesk
 from engine.flows.clock import Clock, IdSource
 from engine.flows.disburse import Eligibility
+from engine.flows.identity.face import FaceComparer
+from engine.flows.inquiry.regional_systems import RegionalSystems
 from engine.flows.ledger_clearing import LedgerClearing
 from engine.flows.receive_upload import UploadHandlers
 from engine.flows.review_payment import ReviewedPayments
@@ -60,6 +63,10 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     reviewed: ReviewedPayments  # what is done with payments that an operator has looked at
     callbacks: Callbacks  # calls to addresses that others have named
     public_url: str  # where everybody else reaches the engine; empty: wherever a request has come
+    channels: ChannelDesk = msgspec.field(default_factory=ChannelDesk)
+    rp_id: str = "localhost"  # the name that passkeys are made for
+    faces: FaceComparer | None = None  # None: nobody compares faces
+    regional: RegionalSystems = msgspec.field(default_factory=RegionalSystems)
 
 
 NODE: Final = web.AppKey("node", Node)

@@ -40,8 +40,11 @@ SIGNED_REFUSALS: Final = (
     Refusal.CONTENT_DIGEST_MISMATCH,
     Refusal.REQUEST_REPLAYED,
     Refusal.CALLER_SUSPENDED,
+    Refusal.ADDRESS_NOT_ALLOWED,
+    Refusal.CHANNEL_NOT_AUTHORIZED,
     Refusal.STORE_UNAVAILABLE,
 )
+FORM: Final = "application/x-www-form-urlencoded"
 BODY_REFUSALS: Final = (
     Refusal.MALFORMED_JSON,
     Refusal.DUPLICATE_FIELD,
@@ -96,12 +99,14 @@ def refusals_of(route: Route, operation: Operation) -> tuple[Refusal, ...]:
     refusals = set(operation.refusals)
     if route.is_signed:
         refusals.update(SIGNED_REFUSALS)
+        if route.product is not None:
+            refusals.add(Refusal.CHANNEL_SUSPENDED)
         if route.method == "GET":
             refusals.add(Refusal.TOO_MANY_ATTEMPTS)
         if operation.request is None:
             has_query = any(parameter.place == "query" for parameter in operation.parameters)
             refusals.update(QUERY_REFUSALS if has_query else (Refusal.UNKNOWN_FIELD,))
-    if operation.request is not None:
+    if operation.request is not None and not operation.is_form:
         refusals.update(BODY_REFUSALS)
         if "amount" in operation.request.__struct_fields__:
             refusals.add(Refusal.AMOUNT_INVALID)
@@ -138,7 +143,7 @@ def _operation(route: Route, operation: Operation) -> Json:
     is_required = route.is_upload
     if operation.request is not None:
         is_required |= any(field.required for field in msgspec.structs.fields(operation.request))
-        content["application/json"] = {"schema": _schema_of(operation.request)}
+        content[FORM if operation.is_form else "application/json"] = {"schema": _schema_of(operation.request)}
     if route.is_upload:
         content |= {name: {"schema": {"type": "string", "format": "binary"}} for name in operation.upload_media_types}
     if content:

@@ -54,6 +54,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     text: str = ""
     parameters: tuple[Parameter, ...] = ()
     request: type[msgspec.Struct] | None = None
+    is_form: bool = False  # the body is a form, as others' standards have it
     upload_media_types: tuple[str, ...] = ()  # of a body that is a file
     status: int = 200
     response: type[msgspec.Struct] | Schema | None = None

@@ -109,6 +109,7 @@ _OWN_PAYMENT: Final = (*MERCHANT, Refusal.PAYMENT_NOT_FOUND)
 _PAYING: Final = (
     *MERCHANT,
     Refusal.MERCHANT_SUSPENDED,
+    Refusal.CHANNEL_SUSPENDED,
     Refusal.TERMINAL_UNKNOWN,
     Refusal.SCENARIO_NOT_ENABLED,
     Refusal.ORDER_ALREADY_PAID,
@@ -247,7 +248,12 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         parameters=(CARD_ID,),
         request=NothingRequest,
         response=CardView,
-        refusals=(Refusal.NOT_FOUND, Refusal.CARD_NOT_USABLE),
+        refusals=(
+            Refusal.NOT_FOUND,
+            Refusal.SCOPE_NOT_AUTHORIZED,
+            Refusal.REGION_NOT_PERMITTED,
+            Refusal.CARD_NOT_USABLE,
+        ),
     ),
     ("POST", "/v1/cards/{id}/reinstate"): Operation(
         tag=Tag.CARDS,
@@ -256,7 +262,12 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         parameters=(CARD_ID,),
         request=NothingRequest,
         response=CardView,
-        refusals=(Refusal.NOT_FOUND, Refusal.CARD_NOT_USABLE),
+        refusals=(
+            Refusal.NOT_FOUND,
+            Refusal.SCOPE_NOT_AUTHORIZED,
+            Refusal.REGION_NOT_PERMITTED,
+            Refusal.CARD_NOT_USABLE,
+        ),
     ),
     ("GET", "/v1/clearing/files"): Operation(
         tag=Tag.CLEARING,

@@ -15,9 +15,9 @@ from engine.web.wire_cards import (
     CardRequest,
     CardSearchRequest,
     CardSummary,
-    ConsentRequest,
     DeviceList,
     DeviceView,
+    EndingRequest,
     NewDeviceView,
     PaymentEnablingRequest,
     RelativeList,
@@ -64,6 +64,7 @@ _BY_PASSWORD: Final = (
     Refusal.PASSWORD_INCORRECT,
     Refusal.PASSWORD_LOCKED,
     Refusal.TOO_MANY_ATTEMPTS,
+    Refusal.PASSKEY_INVALID,
 )
 _STOPPED: Final = (Refusal.CARD_REPORTED_LOST, Refusal.CARD_NOT_USABLE)
 
@@ -141,9 +142,10 @@ CARD_OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         tag=Tag.CARDS,
         summary="End a card for good",
         text="For operators, who give a reason, and for channels that have issued it: then the person agrees by the"
-        " card's password, sealed with the card's id as `order_no`.",
+        " card's password, sealed with the card's id as `order_no`, or by a passkey, for the act `cancel`, bound to the"
+        " card's id.",
         parameters=(CARD_ID,),
-        request=ConsentRequest,
+        request=EndingRequest,
         response=CardView,
         refusals=(*_MOVING, *_BY_PASSWORD),
     ),
@@ -170,10 +172,11 @@ CARD_OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("POST", "/v1/cards/{id}/signs/{sign_no}/unlink"): Operation(
         tag=Tag.CARDS,
         summary="End what a channel has issued",
-        text="For the channel: the person agrees by the card's password, sealed with the `sign_no` as `order_no`. For"
-        " operators, who give a reason. With the last issue that lets the card pay, paying ends.",
+        text="For the channel: the person agrees by the card's password, sealed with the `sign_no` as `order_no`, or by"
+        " a passkey, for the act `unlink`, bound to the `sign_no`. For operators, who give a reason. With the last"
+        " issue that lets the card pay, paying ends.",
         parameters=(CARD_ID, _SIGN_NO),
-        request=ConsentRequest,
+        request=EndingRequest,
         response=SignView,
         refusals=(*_ONCE, *_BY_PASSWORD),
     ),

@@ -217,6 +217,7 @@ APPROVAL_OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
             Refusal.PARTICIPANT_EXISTS,
             Refusal.PARTICIPANT_STATE_CONFLICT,
             Refusal.RISK_RULE_CHANGED,
+            Refusal.ERASURE_NOT_DUE,
             Refusal.APPROVAL_EXPIRED,
             Refusal.APPROVAL_DECIDED,
             Refusal.APPROVAL_REQUIRED,

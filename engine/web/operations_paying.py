@@ -47,7 +47,9 @@ PAYING_OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         summary="Confirm a payment that waits for its cardholder",
         text="For the merchant at whose terminal the password is entered, and for channels whose app asks for it. The"
         " password comes sealed to the engine (JWE, `ECDH-ES` and `A256GCM`, with the key of use `enc` in `/v1/keys`)"
-        " and bound to this payment. The payment goes on as it was asked for: captured, or held.",
+        " and bound to this payment. In its place an app may give what a passkey has signed for the act `confirm`,"
+        " bound to the payment's id (`/v1/identity/passkeys/assertion-options`). The payment goes on as it was asked"
+        " for: captured, or held.",
         parameters=(_PAYMENT_ID,),
         request=ConfirmationRequest,
         response=PaymentView,
@@ -55,6 +57,8 @@ PAYING_OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
             *_OWN_PAYMENT,
             *ABOUT_THE_CARD,
             *ABOUT_THE_PASSWORD,
+            Refusal.PASSKEY_INVALID,
+            Refusal.CHANNEL_SUSPENDED,
             Refusal.PAYMENT_STATE_CONFLICT,
             Refusal.CONFIRMATION_TIMEOUT,
         ),
@@ -73,6 +77,7 @@ PAYING_OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
             *ABOUT_THE_CODE,
             *ABOUT_THE_CARD,
             Refusal.MERCHANT_SUSPENDED,
+            Refusal.CHANNEL_SUSPENDED,
             Refusal.SCENARIO_NOT_ENABLED,
             Refusal.IDENTITY_MISMATCH,
             Refusal.LIMIT_EXCEEDED,
@@ -113,6 +118,7 @@ PAYING_OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
             Refusal.NOT_FOUND,
             Refusal.TOO_MANY_ATTEMPTS,
             Refusal.MERCHANT_SUSPENDED,
+            Refusal.CHANNEL_SUSPENDED,
             Refusal.TERMINAL_UNKNOWN,
             Refusal.SCENARIO_NOT_ENABLED,
             Refusal.BILL_INVALID,

@@ -22,15 +22,20 @@ SCENARIO: Final = Parameter(
     place="path",
 )
 
-_READING: Final = (Refusal.NOT_FOUND, Refusal.SCOPE_NOT_AUTHORIZED, Refusal.REGION_UNKNOWN)
-_SWITCHING: Final = (*_READING, Refusal.REGION_NOT_PERMITTED, Refusal.IDEMPOTENCY_KEY_IN_PROGRESS)
+_READING: Final = (
+    Refusal.NOT_FOUND,
+    Refusal.SCOPE_NOT_AUTHORIZED,
+    Refusal.REGION_UNKNOWN,
+    Refusal.REGION_NOT_PERMITTED,
+)
+_SWITCHING: Final = (*_READING, Refusal.IDEMPOTENCY_KEY_IN_PROGRESS)
 
 REGION_OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("GET", "/v1/regions/{code}/scenarios"): Operation(
         tag=Tag.PARTICIPANTS,
         summary="What may be paid for in a region",
-        text="For operators, and for merchants of the region. What is decided nearest above a merchant counts; where"
-        " nobody has decided, a scenario is on.",
+        text="For operators of the region, and for merchants in it. What is decided nearest above a merchant counts;"
+        " where nobody has decided, a scenario is on.",
         parameters=(REGION_CODE,),
         response=RegionScenarioList,
         refusals=_READING,

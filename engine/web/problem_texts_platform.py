@@ -7,6 +7,13 @@ from engine.web.problem_text import LATER, SUSPENDED, Problem
 
 PLATFORM_PROBLEMS: Final[dict[Refusal, Problem]] = {
     Refusal.CHANNEL_SUSPENDED: Problem(403, "渠道已暂停", "The channel is stopped", *SUSPENDED),
+    Refusal.ADDRESS_NOT_ALLOWED: Problem(
+        403,
+        "来源地址未登记",
+        "The channel may not call from this address",
+        "请从已登记的网络地址调用,或申请变更地址清单",
+        "Call from a registered network, or ask an operator to register this one.",
+    ),
     Refusal.BIOMETRIC_REJECTED: Problem(
         422,
         "人脸认证未通过",
@@ -21,12 +28,26 @@ PLATFORM_PROBLEMS: Final[dict[Refusal, Problem]] = {
         "请核对参保地与待遇类型",
         "Check the region and the kind of benefit.",
     ),
+    Refusal.BENEFIT_REGISTERED: Problem(
+        409,
+        "该人员的此项待遇已登记",
+        "The benefit of this person is registered",
+        "请查询已登记的待遇资格",
+        "Look it up: a benefit of a person is registered once.",
+    ),
     Refusal.PASSKEY_INVALID: Problem(
         422,
         "通行密钥验证未通过",
         "The passkey was not accepted",
         "请使用本人已登记的通行密钥重试",
         "Ask for a fresh challenge and try again with a passkey that is registered.",
+    ),
+    Refusal.PASSKEYS_TOO_MANY: Problem(
+        409,
+        "通行密钥数量已达上限",
+        "A card has ten passkeys at most",
+        "请先停用一个通行密钥",
+        "Revoke another passkey first.",
     ),
     Refusal.LOGIN_CODE_EXPIRED: Problem(
         410,
@@ -87,6 +108,13 @@ PLATFORM_PROBLEMS: Final[dict[Refusal, Problem]] = {
     Refusal.PURPOSE_REQUIRED: Problem(
         403, "需说明用途", "A purpose has to be named", "请说明用途后重试", "Name the purpose."
     ),
+    Refusal.ERASURE_NOT_DUE: Problem(
+        409,
+        "尚不能删除个人信息",
+        "Personal data cannot be erased yet",
+        "请在社保卡注销且保存期限届满后再申请",
+        "Ask again once the card is cancelled and the time for which data are kept is over.",
+    ),
     Refusal.CHANNEL_TESTS_MISSING: Problem(
         409,
         "渠道测试未完成",
@@ -100,6 +128,20 @@ PLATFORM_PROBLEMS: Final[dict[Refusal, Problem]] = {
         "The channel is in another state",
         "请查询渠道状态",
         "Fetch the channel to see its state.",
+    ),
+    Refusal.LOCAL_PLATFORM_STATE_CONFLICT: Problem(
+        409,
+        "地方平台迁移当前状态不允许此操作",
+        "The move of the local platform is in another state",
+        "请查询该地区迁移进度",
+        "Fetch the local platform of the region to see how far it is.",
+    ),
+    Refusal.LOCAL_PLATFORM_NOT_EQUAL: Problem(
+        409,
+        "卡数或余额与地方平台申报不符",
+        "Cards or balances are not what the local platform has declared",
+        "请查询差异清单并更正后重试",
+        "Fetch the differences, correct file or declaration, and ask again.",
     ),
     Refusal.FORM_INVALID: Problem(
         422,

@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from engine.core.ids import IdKind, region_of
-from engine.core.participants import covers, is_region
+from engine.core.participants import Right, covers, is_region
 from engine.core.refusals import Refusal
 from engine.core.scenarios import BY_NAME, SCENARIOS, Scenario
 from engine.flows.answer_once import Done, NotDone
@@ -32,10 +32,11 @@ from engine.web.wire_regions import RegionScenarioList, region_scenario_view
 async def get_region_scenarios(request: web.Request) -> web.Response:
     """`GET /v1/regions/{code}/scenarios`: what may be paid for there; merchants may ask for where they are."""
     is_merchant = request[CALLER].kind is IdKind.MERCHANT
-    if not is_merchant:
-        await reading_operator(request)
+    operator = await reading_operator(request) if not is_merchant else None
     no_parameters(request)
-    region = _region_in(request)
+    region = region_in(request)
+    if operator is not None and not operator.may(Right.READ, region):
+        raise Refused(Refusal.REGION_NOT_PERMITTED)
     if is_merchant and not covers(region, region_of(caller_id(request))):
         raise Refused(Refusal.NOT_FOUND)
     rollout = await load_rollout(request.app[NODE].pool)
@@ -50,7 +51,7 @@ async def post_switch_off(request: web.Request) -> web.Response:
     operator_of_request(request)
     no_parameters(request)
     given = read_body(request[BODY], ReasonRequest)
-    region, scenario = _region_in(request), _scenario_in(request)
+    region, scenario = region_in(request), _scenario_in(request)
 
     async def step(asked: Asking) -> Done | NotDone:
         rollout = await switch_off(asked, region, scenario, reason=given.reason)
@@ -68,7 +69,7 @@ async def post_switch_on(request: web.Request) -> web.Response:
     operator_of_request(request)
     no_parameters(request)
     given = read_body(request[BODY], ReasonRequest)
-    region, scenario = _region_in(request), _scenario_in(request)
+    region, scenario = region_in(request), _scenario_in(request)
 
     async def step(asked: Asking) -> Done | NotDone:
         return asked_for(asked, await ask_switch_on(asked, region, scenario, reason=given.reason))
@@ -81,7 +82,12 @@ def _facts(region: int, scenario: Scenario, given: ReasonRequest) -> dict[str, o
     return {"region": f"{region:06d}", "scenario": scenario.name, "reason": given.reason}
 
 
-def _region_in(request: web.Request) -> int:
+def region_in(request: web.Request) -> int:
+    """The region that the path names.
+
+    Raises:
+        Refused: it is none.
+    """
     code = request.match_info["code"]
     if len(code) != 6 or not (code.isascii() and code.isdigit()) or not is_region(int(code)):
         raise Refused(Refusal.REGION_UNKNOWN)

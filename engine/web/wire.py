@@ -9,6 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 from engine.core.money import AMOUNT_FEN_MAX, AMOUNT_FEN_MIN
 from engine.core.payments import Mode, State, TenderKind
 from engine.core.scenarios import SCENARIOS
+from engine.web.passkeys.credential import PasskeyAssertion
 from engine.web.wire_medical import MedicalBillRequest, SplitView
 
 Amount = Annotated[int, Meta(ge=AMOUNT_FEN_MIN, le=AMOUNT_FEN_MAX, description="fen")]
@@ -62,7 +63,8 @@ class RaiseRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 class ConfirmationRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Agree to a payment that waits for its cardholder."""
 
-    password_block: PasswordBlockText
+    password_block: PasswordBlockText | None = None
+    passkey: PasskeyAssertion | None = None
 
 
 class RefundRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

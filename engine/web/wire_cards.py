@@ -17,6 +17,7 @@ from engine.flows.card_devices import NewDevice
 from engine.flows.card_register import Holder
 from engine.flows.import_cards import ImportReport
 from engine.store.persons import CardDevice, RegisteredCard, Relative, Sign
+from engine.web.passkeys.credential import PasskeyAssertion
 from engine.web.wire import PasswordBlockText
 from engine.web.wire_participants import BankNumber, Reason, RegionCode
 
@@ -69,10 +70,16 @@ class PaymentEnablingRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_u
     phone: NumberText
 
 
-class ConsentRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """End something for the person, who agrees by the card's password; an operator gives a reason instead."""
+class AgreementRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What shows that the person agrees: one of the two. Requests that need it have these fields and their own."""
 
     password_block: PasswordBlockText | None = None
+    passkey: PasskeyAssertion | None = None
+
+
+class EndingRequest(AgreementRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """End something for the person, who agrees; an operator gives a reason instead."""
+
     reason: Reason | None = None
 
 

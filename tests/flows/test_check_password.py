@@ -12,7 +12,8 @@ import msgspec
 import pytest
 
 from engine.client.passwords import NoSealingKey, PasswordSealer
-from engine.codes.keys import Keyring, SealBroken
+from engine.codes.field_keys import SealBroken
+from engine.codes.keys import Keyring
 from engine.codes.password_block import AGE_S_MAX, BoundTo
 from engine.codes.password_hash import COST, hash_password, is_password
 from engine.core.commands import PasswordProof

@@ -16,13 +16,12 @@ from engine.core.postings import PostingKind
 from engine.core.refusals import Refusal
 from engine.flows.answer_once import NotDone
 from engine.flows.approve import Decided, carry_out_waiting
-from engine.flows.disburse import EveryoneEligible, take_back_batch
+from engine.flows.disburse import take_back_batch
 from engine.flows.disburse_send import note_returned
 from engine.flows.disburse_upload import drop_unwanted
 from engine.flows.receive_upload import Receipt, Rejected
 from engine.store.disbursements import begin_batch, drop_lines
 from engine.store.faults import StoreUnavailable
-from engine.store.payouts import load_payouts
 from engine.store.returns import ReturnRow
 from tests.agencies import a_batch, an_agency, benefit_line, one_line_each
 from tests.builders import an_id
@@ -299,13 +298,6 @@ async def test_line_is_held_until_its_payee_is_not_late_any_more(agency: Agency)
     await agency.day.settle(second)
     assert (await agency.view(batch)).status == "completed"
     await agency.day.verify()
-
-
-async def test_nobody_is_late_by_default(agency: Agency) -> None:
-    batch = await agency.draft(one_line_each(agency.cards))
-    waiting = await load_payouts(agency.pool, batch, LineState.PENDING, after=0, count=9)
-    assert len(waiting) == 4
-    assert not await EveryoneEligible().overdue(waiting)
 
 
 @pytest.mark.parametrize("is_settled", [False, True])

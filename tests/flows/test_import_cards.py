@@ -24,7 +24,7 @@ from tests.people import BANK, HEADER, OTHER_BANK, TODAY, person
 
 NOW = datetime(2026, 11, 24, 4, tzinfo=UTC)
 IMPORTING = Importing(keyring=Keyring(bytes(32)), ids=IdSource(), operator=NO_ID, region=NATIONAL, today=TODAY, now=NOW)
-TABLES = ("person", "payer", "card", "physical_card", "card_number")
+TABLES = ("person", "person_key", "payer", "card", "physical_card", "card_number")
 WAITING = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = 'other')"
 
 

@@ -7,13 +7,13 @@ import pytest
 from engine.core.violations import ViolationKind
 from engine.embedded.postgres import EmbeddedPostgres
 from engine.flows.verify_books import verify_books
-from tests.flows import damage_chains, damage_payments, damage_references, damage_returns
+from tests.flows import damage_audit, damage_chains, damage_payments, damage_references, damage_returns
 from tests.flows.book_copies import Copy, copy_of, made_once
 from tests.flows.busy_books import PUBLIC_KEYS, BusyBooks, busy_books
 from tests.flows.damage import Damage, damages_in
 
 BUSY = "busy_template"
-DAMAGES = damages_in(damage_chains, damage_payments, damage_references)
+DAMAGES = damages_in(damage_chains, damage_payments, damage_references, damage_audit)
 
 
 @pytest.fixture(scope="module")

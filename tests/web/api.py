@@ -29,6 +29,8 @@ from engine.web.node import Node
 from engine.wiring import Addresses, open_node, open_server
 from engine.workers.timetable import close_and_publish
 from tests.builders import REGION, World, a_world, an_id
+from tests.channels import add_channel
+from tests.leaks import leaks
 
 SECRET = base64.b64encode(bytes(range(32))).decode()
 ED25519_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -150,7 +152,9 @@ class Api:
         """A request exactly as given; the answer's bytes as they came."""
         url = URL(str(self.base_url).rstrip("/") + target, encoded=True)
         async with self.session.request(method, url, data=body or None, headers=headers) as response:
-            return Reply(response.status, response.headers, await response.read())
+            reply = Reply(response.status, response.headers, await response.read())
+        assert reply.status < 400 or not leaks(reply.body.decode(errors="replace")), "personal data in a refusal"
+        return reply
 
     async def exchange(self, *pieces: bytes) -> bytes:
         """What comes back on a bare connection for these bytes, sent one piece after the other."""
@@ -343,6 +347,7 @@ async def _settle(sql: asyncpg.Connection, world: World, keyring: Keyring) -> No
         sealed = keyring.seal(secret, place=CALLER_KEY_PLACE, nonce=secrets.token_bytes(12))
         records.append((name, caller, alg, sealed, FIELD_KEY_ID, name == "suspended"))
     await sql.copy_records_to_table("caller_key", records=records)
+    await add_channel(sql, callers["channel"])
     phones = [
         (_spare_phone(world, card, phone), world.cards[card], 1, False)
         for card in range(len(world.cards))

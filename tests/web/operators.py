@@ -3,9 +3,10 @@
 import secrets
 
 from engine.codes.keys import CALLER_KEY_PLACE, FIELD_KEY_ID
-from engine.core.ids import CallerId, IdKind
+from engine.core.ids import CallerId, IdKind, kind_number
 from engine.core.participants import OperatorRole
 from tests.builders import an_id
+from tests.channels import add_channel
 from tests.web.api import SECRET, Api, Json, Reply
 
 OPERATORS = {
@@ -32,12 +33,15 @@ async def add_operators(api: Api) -> dict[str, CallerId]:
 
 
 async def add_keys(api: Api, callers: dict[str, CallerId]) -> None:
-    """Give callers keys that bear their names, with the secret that all tests share."""
+    """Give callers keys that bear their names, with the secret that all tests share. Channels are live then."""
     records = []
     for name, caller in callers.items():
         sealed = api.node.keyring.seal(SECRET.encode(), place=CALLER_KEY_PLACE, nonce=secrets.token_bytes(12))
         records.append((name, caller, "hmac-sha256", sealed, FIELD_KEY_ID, False))
     await api.sql.copy_records_to_table("caller_key", records=records)
+    for caller in callers.values():
+        if kind_number(caller) == IdKind.CHANNEL:
+            await add_channel(api.sql, caller)
 
 
 def a_bank(**changes: object) -> Json:

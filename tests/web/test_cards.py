@@ -4,10 +4,12 @@ import asyncio
 from datetime import datetime
 
 import pytest
+import pytest_asyncio
 
 from engine.core.ids import IdKind, id_text
 from engine.store.rows import remembered_of
 from tests.web.api import Api, a_key, nobodys_id
+from tests.web.operators import add_operators
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -16,8 +18,16 @@ PAYMENTS_A_ROUND = 24
 EVENTS = "SELECT body FROM event ORDER BY business_date, lane, seq, n"
 
 
-@pytest.mark.parametrize("caller", ["channel", "operator", "agency"])
-async def test_who_may_stop_a_card(city: Api, caller: str) -> None:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def town(city: Api) -> Api:
+    """The city with operators."""
+    await add_operators(city)
+    return city
+
+
+@pytest.mark.parametrize("caller", ["channel", "beijing", "agency"])
+async def test_who_may_stop_a_card(town: Api, caller: str) -> None:
+    city = town
     lost = await city.post(f"{city.card_path(1)}/loss-report", caller=caller)
     assert (lost.status, lost["id"], lost["status"]) == (200, id_text(city.world.cards[1]), "lost")
     assert {"id", "status", "issue_level", "at"} == set(lost.json)
@@ -57,9 +67,20 @@ async def test_report_may_be_made_twice(city: Api) -> None:
     assert (await city.post(f"{city.card_path(2)}/reinstate", caller="channel"))["status"] == "active"
 
 
+async def test_operator_stops_cards_of_its_region_and_an_auditor_none(town: Api) -> None:
+    for operation, caller, refused in (
+        ("loss-report", "shanghai", (403, "region-not-permitted")),
+        ("loss-report", "delta", (403, "scope-not-authorized")),
+        ("reinstate", "shanghai", (403, "region-not-permitted")),
+        ("reinstate", "gamma", (403, "scope-not-authorized")),  # a reviewer stops, and lets nobody go on
+    ):
+        assert (await town.post(f"{town.card_path(0)}/{operation}", caller=caller)).refused == refused
+    assert (await town.pay(card=0)).status == 201
+
+
 async def test_card_that_ended_otherwise_is_not_brought_back(city: Api) -> None:
     await city.sql.execute("UPDATE payer SET status = 4 WHERE id = $1", city.world.cards[3])
-    reply = await city.post(f"{city.card_path(3)}/reinstate", caller="operator")
+    reply = await city.post(f"{city.card_path(3)}/reinstate", caller="channel")
     assert reply.refused == (403, "card-not-usable")
 
 

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 NO_PAYMENT = (404, "payment-not-found")
 NOT_FOUND = (404, "not-found")
 # Of operators.
-NOT_OWN = ("/reissue", "/acknowledgement", "/cards/import")
+NOT_OWN = ("/reissue", "/acknowledgement", "/cards/import", "/personal-data", "/erase")
 OWN_PATHS = ("/v1/payments", "/v1/cards", "/v1/clearing/files", "/v1/clearing/positions", "/v1/sandbox")
 MERCHANT_CALLS: list[tuple[str, str, Json]] = [
     ("GET", "/v1/payments", {}),
@@ -38,7 +38,10 @@ OPERATORS_PATHS = (
     *("/v1/participants", "/v1/funds", "/v1/approvals", "/v1/postings", "/v1/reconciliations"),
     *("/v1/clearing/cycles", "/v1/clearing/caps", "/v1/clearing/cases", "/v1/cards/import"),
 )
-OPERATORS_ENDS = ("/files/{name}/reissue", "/{id}/approval", "/lines/{line}/reissue")
+OPERATORS_ENDS = (
+    *("/files/{name}/reissue", "/{id}/approval", "/lines/{line}/reissue"),
+    *("/cards/{id}/personal-data", "/cards/{id}/erase"),
+)
 AGENCIES_PATHS = ("/v1/bills", "/v1/disbursements")
 PLACES = {
     "{name}": "SSC_102100000000_20261124_01_NET_v1.txt",
@@ -184,6 +187,7 @@ async def office(city: Api) -> Office:
         "/v1/approvals": nobodys_id(IdKind.APPROVAL),
         "/v1/reconciliations": nobodys_id(IdKind.RECONCILIATION),
         "/v1/clearing/cases": "suspense-1.1.0-DEBIT",
+        "/v1/cards": id_text(city.world.cards[0]),
     }
     return Office(city, ids)
 

@@ -165,6 +165,12 @@ SELECT v.payer, v.merchant, v.visit_no, v.number, v.payment
                  WHERE x.payer = k.payer AND x.merchant = k.merchant AND x.visit_no = k.visit_no) v
  ORDER BY v.number;
 
+-- name: read_device_channels
+-- S2 again, while some channel is stopped: who has registered these phones. $1 devices bigint[]
+SELECT r.device_no, r.registered_by
+  FROM unnest($1::bigint[]) k(device_no),
+       LATERAL (SELECT x.* FROM card_device x WHERE x.device_no = k.device_no LIMIT 1) r;
+
 -- name: write_visits
 -- S3 of a batch that settles bills of visits, or gives them back. $1 begun visit_settlement[], $2 ended visit_settlement[]
 WITH begun AS (

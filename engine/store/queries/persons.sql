@@ -1,11 +1,14 @@
 -- name: card_of_id
 -- Status and level are those of the payer's row: there is no other place that says them. $1 card uuid
 SELECT c.id, c.person, c.region, c.bank, b.cnaps, y.status, y.issue_level, y.password_version > 0 AS has_password,
-       p.id_number, p.name, p.phone, c.bank_account, c.bank_account_index, f.number, f.number_index, f.issued_on,
+       with_person_key(k.secret, p.id_number) AS id_number, with_person_key(k.secret, p.name) AS name,
+       with_person_key(k.secret, p.phone) AS phone, with_person_key(k.secret, c.bank_account) AS bank_account,
+       c.bank_account_index, with_person_key(k.secret, f.number) AS number, f.number_index, f.issued_on,
        f.valid_until, c.opened_at, c.ended_at
   FROM card c
   JOIN payer y ON y.id = c.id
   JOIN person p ON p.id = c.person
+  LEFT JOIN person_key k ON k.person = p.id
   JOIN bank b ON b.id = c.bank
   LEFT JOIN physical_card f ON f.card = c.id AND f.ended_at IS NULL
  WHERE c.id = $1;
@@ -13,9 +16,12 @@ SELECT c.id, c.person, c.region, c.bank, b.cnaps, y.status, y.issue_level, y.pas
 -- name: card_of_id_number
 -- The newest card of a person. $1 id_number_index bytea
 SELECT c.id, c.person, c.region, c.bank, b.cnaps, y.status, y.issue_level, y.password_version > 0 AS has_password,
-       p.id_number, p.name, p.phone, c.bank_account, c.bank_account_index, f.number, f.number_index, f.issued_on,
+       with_person_key(k.secret, p.id_number) AS id_number, with_person_key(k.secret, p.name) AS name,
+       with_person_key(k.secret, p.phone) AS phone, with_person_key(k.secret, c.bank_account) AS bank_account,
+       c.bank_account_index, with_person_key(k.secret, f.number) AS number, f.number_index, f.issued_on,
        f.valid_until, c.opened_at, c.ended_at
   FROM person p
+  LEFT JOIN person_key k ON k.person = p.id
   JOIN card c ON c.person = p.id
   JOIN payer y ON y.id = c.id
   JOIN bank b ON b.id = c.bank
@@ -27,12 +33,15 @@ SELECT c.id, c.person, c.region, c.bank, b.cnaps, y.status, y.issue_level, y.pas
 -- name: card_of_number_in_use
 -- $1 number_index bytea
 SELECT c.id, c.person, c.region, c.bank, b.cnaps, y.status, y.issue_level, y.password_version > 0 AS has_password,
-       p.id_number, p.name, p.phone, c.bank_account, c.bank_account_index, f.number, f.number_index, f.issued_on,
+       with_person_key(k.secret, p.id_number) AS id_number, with_person_key(k.secret, p.name) AS name,
+       with_person_key(k.secret, p.phone) AS phone, with_person_key(k.secret, c.bank_account) AS bank_account,
+       c.bank_account_index, with_person_key(k.secret, f.number) AS number, f.number_index, f.issued_on,
        f.valid_until, c.opened_at, c.ended_at
   FROM physical_card f
   JOIN card c ON c.id = f.card
   JOIN payer y ON y.id = c.id
   JOIN person p ON p.id = c.person
+  LEFT JOIN person_key k ON k.person = p.id
   JOIN bank b ON b.id = c.bank
  WHERE f.number_index = $1 AND f.ended_at IS NULL;
 
@@ -158,9 +167,11 @@ SELECT f.card
 
 -- name: known_persons
 -- Whom the register knows of these ID numbers, with the newest card of each. $1 id_number_indexes bytea[]
-SELECT p.id_number_index, p.id AS person, p.name, c.id AS card, c.bank, c.region, y.status, f.number_index
+SELECT p.id_number_index, p.id AS person, with_person_key(k.secret, p.name) AS name, k.secret AS sealed_key,
+       c.id AS card, c.bank, c.region, y.status, f.number_index
   FROM unnest($1::bytea[]) i(found)
   JOIN person p ON p.id_number_index = i.found
+  LEFT JOIN person_key k ON k.person = p.id
   LEFT JOIN LATERAL (SELECT x.* FROM card x WHERE x.person = p.id
                       ORDER BY x.ended_at DESC NULLS FIRST, x.id DESC LIMIT 1) c ON true
   LEFT JOIN payer y ON y.id = c.id
@@ -189,9 +200,9 @@ UPDATE physical_card SET ended_at = $2 WHERE card = ANY ($1::uuid[]) AND ended_a
 SELECT b.id, b.cnaps FROM bank b;
 
 -- name: import_report
--- $1 sha256 bytea
-SELECT i.report FROM card_import i WHERE i.sha256 = $1;
+-- $1 sha256 bytea, $2 region integer
+SELECT i.report FROM card_import i WHERE i.sha256 = $1 AND i.region = $2;
 
 -- name: keep_import_report
--- $1 sha256 bytea, $2 operator uuid, $3 report bytea, $4 finished_at timestamptz
-INSERT INTO card_import (sha256, operator, report, finished_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING;
+-- $1 sha256 bytea, $2 region integer, $3 operator uuid, $4 report bytea, $5 finished_at timestamptz
+INSERT INTO card_import (sha256, region, operator, report, finished_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING;
