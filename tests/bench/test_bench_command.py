@@ -7,7 +7,7 @@ import pytest
 import typer
 
 from engine.bench.figures import Figure, figure
-from engine.cli.bench import conclude
+from engine.cli.bench import Measured, conclude
 from engine.cli.options import Exit
 from engine.core.violations import Violation, ViolationKind, Where
 from engine.flows.verify_books import BooksReport
@@ -22,7 +22,7 @@ def a_missed_target() -> Figure:
 
 def test_a_missed_target_is_no_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "figures.json"
-    conclude([a_missed_target()], {}, [RIGHT], path, 0.0)
+    conclude(Measured(figures=(a_missed_target(),), reports=(RIGHT,)), path, 0.0)
     said = capsys.readouterr().out
     assert "not reached" in said
     assert said.endswith("books balance\n")
@@ -31,7 +31,11 @@ def test_a_missed_target_is_no_error(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 def test_a_payment_that_failed_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(typer.Exit) as ended:
-        conclude([a_missed_target()], {"status 402": 3}, [RIGHT], None, 0.0)
+        conclude(
+            Measured(figures=(a_missed_target(),), failures={"status 402": 3}, reports=(RIGHT,)),
+            None,
+            0.0,
+        )
     assert ended.value.exit_code == Exit.CHECK_FAILED
     assert "3 x status 402" in capsys.readouterr().err
 
@@ -39,7 +43,7 @@ def test_a_payment_that_failed_is_an_error(capsys: pytest.CaptureFixture[str]) -
 def test_books_that_are_off_are_an_error(capsys: pytest.CaptureFixture[str]) -> None:
     violation = Violation(ViolationKind.BALANCE_WRONG, Where(), "1", "2")
     with pytest.raises(typer.Exit) as ended:
-        conclude([a_missed_target()], {}, [RIGHT, BooksReport(Counts(), violation)], None, 0.0)
+        conclude(Measured(figures=(a_missed_target(),), reports=(RIGHT, BooksReport(Counts(), violation))), None, 0.0)
     assert ended.value.exit_code == Exit.CHECK_FAILED
     said = capsys.readouterr()
     assert violation.text in said.err
