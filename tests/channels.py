@@ -1,11 +1,14 @@
 """Channels for tests: live, for everything and everywhere, unless a test says otherwise."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import asyncpg
 
+from engine.core.cards import SIGN_LASTS
 from engine.core.channels import ChannelState, OwnerClass, Product
-from engine.core.ids import CallerId
+from engine.core.ids import CallerId, CardId, IdKind, with_kind_number
+from engine.core.payer import IssueLevel
 
 
 async def add_channel(
@@ -42,3 +45,13 @@ async def add_channel(
         now,
     )
     await sql.copy_records_to_table("channel", records=[record])
+
+
+async def add_signs(sql: asyncpg.Connection, cards: Sequence[CardId], channel: CallerId) -> None:
+    """The channel has issued the cards, and let them pay."""
+    now = datetime.now(UTC)
+    records = [
+        (with_kind_number(card, IdKind.SIGN), card, channel, IssueLevel.PAYMENT, now, now + SIGN_LASTS, None)
+        for card in cards
+    ]
+    await sql.copy_records_to_table("card_sign", records=records)

@@ -8,6 +8,7 @@ from engine.cli import (
     bench,
     call,
     cards,
+    channels,
     clearing,
     demo,
     inquiry,
@@ -41,6 +42,7 @@ app.add_typer(participants.participants, name="participants")
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(plans.app, name="plans")
 app.add_typer(cards.app, name="cards")
+app.add_typer(channels.app, name="channels")
 app.add_typer(inquiry.app, name="inquiry")
 app.add_typer(personal_data.app, name="personal-data")
 

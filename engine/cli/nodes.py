@@ -24,7 +24,7 @@ from engine.embedded.services import Services
 from engine.sandbox.city import sample_city
 from engine.sandbox.city_state import is_loaded, is_older_city
 from engine.sandbox.guide import SandboxGuide, SandboxSftp, read_guide, write_guide
-from engine.sandbox.load import CityLoader
+from engine.sandbox.load import CityLoader, SandboxCaller
 from engine.sandbox.people import CARDHOLDERS_DEFAULT
 from engine.sandbox.ssh_keys import write_ssh_keys
 from engine.settings import Settings, WrongSetting, master_secret
@@ -146,7 +146,7 @@ async def load_city(settings: Settings, addresses: Addresses, node: Node) -> San
     finally:
         await connection.close()
     loaded = loader.describe()
-    return SandboxGuide(base_url="", callers=loaded.callers, cards=loaded.cards)
+    return SandboxGuide(base_url="", callers=loaded.callers, cards=loaded.cards, login_clients=loaded.login_clients)
 
 
 def restart_ended(services: Services) -> None:
@@ -198,13 +198,18 @@ async def reachable_sandbox(settings: Settings, services: Services) -> AsyncIter
         yield guide
 
 
-def client_of(guide: SandboxGuide, name: str) -> EngineClient:
-    """A client that signs as *name*."""
+def caller_of(guide: SandboxGuide, name: str) -> SandboxCaller:
+    """Who is called *name* in the sandbox. Ends the command if nobody is."""
     try:
-        caller = guide.caller(name)
+        return guide.caller(name)
     except KeyError:
         known = ", ".join(caller.name for caller in guide.callers)
         fail(Exit.WRONG_USAGE, f"Nobody is called {name} in sandbox.json. Known: {known}")
+
+
+def client_of(guide: SandboxGuide, name: str) -> EngineClient:
+    """A client that signs as *name*."""
+    caller = caller_of(guide, name)
     credentials = Credentials.load(keyid=caller.keyid, alg=caller.alg, key=caller.key)
     return EngineClient(guide.base_url, credentials)
 

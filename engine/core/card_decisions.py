@@ -12,6 +12,7 @@ from engine.core.ids import region_of
 from engine.core.payer import CardStatus, Payer
 from engine.core.refusals import Refusal
 
+_LETS_PAY = frozenset({CardMove.ENABLE_PAYMENT, CardMove.REINSTATE})
 _KINDS = {CardMove.REPORT_LOSS: EventKind.CARD_REPORTED_LOST, CardMove.REINSTATE: EventKind.CARD_REINSTATED}
 
 
@@ -21,7 +22,7 @@ def decide_status(books: Books, command: ReportLoss | Reinstate | ChangeCard) ->
     if payer is None:
         return refuse(Refusal.NOT_FOUND)
     move = _move_of(command)
-    if move is CardMove.ENABLE_PAYMENT:
+    if move in _LETS_PAY:
         stopped = channel_refusal(books, command.caller, None, region_of(payer.id))
         if stopped is not None:
             return refuse(stopped)

@@ -155,7 +155,9 @@ def _decline(steps: Sequence[Step]) -> Verdict:
         return Verdict(False, "a declined order was tried again")
     if any(one.outcome != "declined" for one in told):
         return Verdict(False, "a declined order was taken for another outcome")
-    return Verdict(True, "the decline was told") if calls and told else _OPEN
+    if not {one.order_no for one in told} <= {call.order_no for call in calls}:
+        return Verdict(False, "an order was told of that was never sent")
+    return Verdict(True, "the decline was told") if told else _OPEN
 
 
 def _lost_answer(steps: Sequence[Step]) -> Verdict:
@@ -163,9 +165,14 @@ def _lost_answer(steps: Sequence[Step]) -> Verdict:
     wrong = _one_key_an_order(calls)
     if wrong is not None:
         return wrong
-    has_asked_again = any(call.answered == "replayed" for call in calls)
-    if any(one.outcome != "paid" for one in told) or (told and not has_asked_again):
-        return Verdict(False, "an order without an answer was settled without asking again")
+    found_out: set[str] = set()
+    for step in steps:
+        if isinstance(step, Called) and step.case == "lost_answer" and step.answered == "replayed":
+            found_out.add(step.order_no)
+        if isinstance(step, Told) and step.case == "lost_answer" and step.order_no not in found_out:
+            return Verdict(False, "an order without an answer was settled without asking again")
+    if any(one.outcome != "paid" for one in told):
+        return Verdict(False, "an order that was paid was taken for another outcome")
     return Verdict(True, "it asked again under the same key") if told else _OPEN
 
 

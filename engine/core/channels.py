@@ -139,28 +139,40 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     addresses: tuple[str, ...] = ()
     parent: "Standing | None" = None
 
+    @property
+    def is_ended(self) -> bool:
+        """True if the channel, or the one that it takes part through, is terminated."""
+        return self.state is ChannelState.TERMINATED or (self.parent is not None and self.parent.is_ended)
+
     def why_not(self, product: Product, region: int | None) -> Refusal | None:
         """The first reason for which *product* is not to be had through the channel in *region*; None: there is none.
 
-        Without a region only what holds for the whole country counts: where it is to be, is judged later.
+        What is not granted comes first: whoever sees to stops himself must not let that through with them. Without a
+        region only what holds for the whole country counts: where it is to be, is judged later.
         """
-        if self.state in NOT_YET_LIVE:
+        if not self._is_granted(product, region):
             return Refusal.CHANNEL_NOT_AUTHORIZED
-        place = region if region is not None else NATIONAL
+        return Refusal.CHANNEL_SUSPENDED if self.is_stopped(product, region) else None
+
+    def is_stopped(self, product: Product, region: int | None) -> bool:
+        """True if *product*, granted or not, is stopped in *region* through the channel or its tier-1 channel."""
         if self.state not in SERVING or (self.state is ChannelState.RECTIFYING and product in TAKES_ON):
-            return Refusal.CHANNEL_SUSPENDED
+            return True
+        place = region if region is not None else NATIONAL
         if any(stop.forbids(product, place) for stop in self.stops):
-            return Refusal.CHANNEL_SUSPENDED
-        if product not in self.products or (region is not None and not self._is_granted(region)):
-            return Refusal.CHANNEL_NOT_AUTHORIZED
-        return self.parent.why_not(product, region) if self.parent is not None else None
+            return True
+        return self.parent is not None and self.parent.is_stopped(product, region)
 
     def lets_in(self, address: str | None) -> bool:
         """True if the channel may call from *address*."""
         return is_in_networks(address, self.addresses)
 
-    def _is_granted(self, region: int) -> bool:
-        return any(covers(granted, region) for granted in self.regions)
+    def _is_granted(self, product: Product, region: int | None) -> bool:
+        if self.state in NOT_YET_LIVE or product not in self.products:
+            return False
+        if region is not None and not any(covers(granted, region) for granted in self.regions):
+            return False
+        return self.parent is None or self.parent._is_granted(product, region)
 
 
 class StoppedChannels:

@@ -8,7 +8,7 @@ from engine.core import effects
 from engine.core.answers import EventKind
 from engine.core.authorization import judge_password, refuse_password
 from engine.core.books import Books, Decision, answer_with, refuse
-from engine.core.channel_stops import channel_refusal
+from engine.core.channel_stops import why_stopped
 from engine.core.commands import Confirm
 from engine.core.moves import decision_of, has_lapsed, parties_of
 from engine.core.payer import why_not_usable
@@ -37,7 +37,7 @@ def decide_confirm(books: Books, command: Confirm) -> Decision:
     if has_lapsed(books, payment):
         return refuse(Refusal.CONFIRMATION_TIMEOUT)
     parties = parties_of(books, payment)
-    refusal = channel_refusal(books, command.caller, None, payment.region) or why_not_usable(parties.payer)
+    refusal = why_stopped(books, command.caller, payment) or why_not_usable(parties.payer)
     if refusal is not None:
         return refuse(refusal)
     if command.passkey is not None and command.passkey.refusal is not None:

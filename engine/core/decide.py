@@ -16,6 +16,7 @@ from engine.core.answers import Answer, CancelOutcome, CardState, EventKind, Rem
 from engine.core.authorization import decide_authorize, judge_password, refuse_password
 from engine.core.books import Books, Decision, Order, refuse
 from engine.core.card_decisions import decide_change_family, decide_check_password, decide_status
+from engine.core.channel_stops import channel_refusal
 from engine.core.commands import (
     AnyCommand,
     Authorize,
@@ -264,6 +265,9 @@ def decide_set_password(books: Books, command: SetPassword) -> Decision:
     payer = books.seen.payers.get(command.card)
     if payer is None:
         return refuse(Refusal.NOT_FOUND)
+    stopped = channel_refusal(books, command.caller, None, region_of(payer.id))
+    if stopped is not None:
+        return refuse(stopped)
     if command.is_first and payer.password_version:
         return refuse(Refusal.PASSWORD_INCORRECT, field="password_block")
     wrong = judge_password(payer, command.password) if command.password is not None else None
@@ -282,6 +286,9 @@ def decide_change_settings(books: Books, command: ChangeSettings) -> Decision:
     payer = books.seen.payers.get(command.card)
     if payer is None:
         return refuse(Refusal.NOT_FOUND)
+    stopped = channel_refusal(books, command.caller, None, region_of(payer.id))
+    if stopped is not None:
+        return refuse(stopped)
     after = msgspec.structs.replace(
         payer,
         no_password_up_to=payer.no_password_up_to if command.no_password_up_to is None else command.no_password_up_to,

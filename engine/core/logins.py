@@ -147,15 +147,15 @@ def read_ask(given: Mapping[str, str], client: LoginClient) -> Ask | OAuthFault:
         return OAuthFault("invalid_request", "response_mode is query")
     if given.get("code_challenge_method") != "S256" or not _CHALLENGE.fullmatch(given.get("code_challenge", "")):
         return OAuthFault("invalid_request", "PKCE with code_challenge_method S256 is required")
-    asked = given.get("scope", "").split()
-    allowed = {scope.value for scope in client.scopes}
-    if LoginScope.OPENID not in asked or not allowed.issuperset(asked):
-        return OAuthFault("invalid_scope", f"openid, and of {' '.join(sorted(allowed))}")
+    named = given.get("scope", "").split()
+    asked = tuple(scope for scope in LoginScope if scope in named)  # others' scopes are ignored: Core, section 3.1.2.1
+    if LoginScope.OPENID not in asked or not set(client.scopes).issuperset(asked):
+        return OAuthFault("invalid_scope", f"openid, and of {' '.join(sorted(client.scopes))}")
     if "none" in given.get("prompt", "").split():
         return OAuthFault("login_required", "somebody has to scan the code")
     return Ask(
         redirect_uri=given["redirect_uri"],
-        scopes=tuple(scope for scope in LoginScope if scope in asked),
+        scopes=asked,
         client_state=client_state,
         nonce=nonce,
         challenge=given["code_challenge"],

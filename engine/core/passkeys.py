@@ -12,6 +12,9 @@ PasskeyId = NewType("PasskeyId", bytes)
 CHALLENGE_BYTES: Final = 32
 CHALLENGE_S: Final = 300
 LINK_S: Final = 600
+USED_LINK_S: Final = 3_600
+"""For so long after its time the page of a link that was used shows what has come of it; then the link goes."""
+
 PASSKEYS_MAX: Final = 10
 REGISTER: Final = "register_passkey"
 """What a person agrees to before a passkey is registered: by password, or by another passkey."""

@@ -3,7 +3,7 @@
 import asyncpg
 
 from engine.codes.audit_hash import entry_hash
-from engine.core.audit import AUDIT_GENESIS, AuditHead, end_violation, link_violation
+from engine.core.audit import AUDIT_GENESIS, CHAINS, AuditHead, end_violation, link_violation
 from engine.core.violations import Violation, ViolationKind, Where
 from engine.flows.verify_journal import Counts, Progress
 from engine.store.audit import count_audit_strays, load_audit_heads, load_audit_stretch
@@ -24,6 +24,10 @@ class AuditCheck:
     async def check_chains(self) -> Violation | None:
         """The first thing that is wrong with a chain."""
         heads = await load_audit_heads(self._connection)
+        gone = set(range(CHAINS)) - {head.chain for head, _ in heads}
+        if gone:
+            where = Where(table="audit_chain", chain=min(gone))
+            return Violation(ViolationKind.AUDIT_TRUNCATED, where, f"{CHAINS} chains", f"{CHAINS - len(gone)} chains")
         total = sum(head.n for head, _ in heads)
         for head, last_n in heads:
             violation = await self._follow(head, last_n, total)

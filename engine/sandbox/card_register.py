@@ -1,10 +1,11 @@
 """What the register of cards says of the sample city's people."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Final, Protocol
 
 from engine.codes.keys import FIELD_KEY_ID
+from engine.core.cards import SIGN_LASTS
 from engine.core.ids import BankId, CardId, IdKind, with_kind_number
 from engine.core.payer import CardStatus, IssueLevel
 from engine.sandbox.people import Cardholder
@@ -32,8 +33,12 @@ class Sealing(Protocol):
         """What the text is found by."""
 
 
-def register_rows(holders: Sequence[tuple[Cardholder, CardId, BankId]], sealing: Sealing) -> dict[str, list[Row]]:
-    """Rows of the register by table, column by column. Who may pay has an activated bank account."""
+def register_rows(
+    holders: Sequence[tuple[Cardholder, CardId, BankId]], channels: Mapping[str, bytes], sealing: Sealing
+) -> dict[str, list[Row]]:
+    """Rows of the register by table, column by column. Who may pay has an activated bank account, and everybody's
+    electronic card was issued by the app that shows it, out of *channels* by their numbers.
+    """
     return {
         "person": [
             (
@@ -62,19 +67,37 @@ def register_rows(holders: Sequence[tuple[Cardholder, CardId, BankId]], sealing:
             )
             for holder, card, _ in holders
         ],
+        "card_sign": [
+            (
+                with_kind_number(card, IdKind.SIGN),
+                card,
+                channels[holder.channel_no],
+                holder.issue_level,
+                _OPENED_AT,
+                _OPENED_AT + SIGN_LASTS,
+                _OPENED_AT if holder.status is CardStatus.CANCELLED else None,
+            )
+            for holder, card, _ in holders
+        ],
     }
 
 
+def bank_account(holder: Cardholder) -> str | None:
+    """The card's activated account with its bank; None if it has none."""
+    if holder.issue_level is not IssueLevel.PAYMENT:
+        return None
+    return f"{holder.cnaps[:3]}{holder.phone}{holder.index:05d}"
+
+
 def _card_row(holder: Cardholder, card: CardId, bank: BankId, sealing: Sealing) -> Row:
-    account = f"{holder.cnaps[:3]}{holder.phone}{holder.index:05d}"
-    is_activated = holder.issue_level is IssueLevel.PAYMENT
+    account = bank_account(holder)
     return (
         card,
         with_kind_number(card, IdKind.PERSON),
         holder.region,
         bank,
-        sealing.seal(BANK_ACCOUNT_PLACE, account) if is_activated else None,
-        sealing.index(BANK_ACCOUNT_PLACE, account) if is_activated else None,
+        sealing.seal(BANK_ACCOUNT_PLACE, account) if account is not None else None,
+        sealing.index(BANK_ACCOUNT_PLACE, account) if account is not None else None,
         FIELD_KEY_ID,
         _OPENED_AT,
         _OPENED_AT if holder.status is CardStatus.CANCELLED else None,

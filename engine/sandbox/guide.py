@@ -6,6 +6,9 @@ from typing import Final
 import msgspec
 
 from engine.sandbox.load import SandboxCaller, SandboxCard
+from engine.sandbox.offices import SandboxLoginClient
+from engine.web.channels.wire import ChannelView
+from engine.web.wire_participants import SecretView
 
 FILE_NAME: Final = "sandbox.json"
 
@@ -24,6 +27,7 @@ class SandboxGuide(msgspec.Struct, frozen=True, kw_only=True):
     base_url: str
     callers: tuple[SandboxCaller, ...]
     cards: tuple[SandboxCard, ...]
+    login_clients: tuple[SandboxLoginClient, ...] = ()
     sftp: SandboxSftp | None = None
 
     def caller(self, name: str) -> SandboxCaller:
@@ -46,6 +50,27 @@ def write_guide(data_dir: Path, guide: SandboxGuide) -> Path:
     fresh.write_bytes(msgspec.json.format(msgspec.json.encode(guide), indent=1))
     fresh.replace(path)
     return path
+
+
+def keep_channel(data_dir: Path, name: str, channel: ChannelView) -> None:
+    """List a channel that has just applied under *name*, with the key that its answer shows only once.
+
+    Raises:
+        ValueError: the answer shows no key, or nothing is written of the sandbox yet.
+    """
+    guide, secret = read_guide(data_dir), channel.secret
+    if guide is None or not isinstance(secret, SecretView):
+        raise ValueError("no sandbox, or no key")
+    kept = SandboxCaller(
+        name=name,
+        kind="channel",
+        id=channel.id,
+        keyid=secret.keyid,
+        alg=secret.alg,
+        key=secret.key,
+        region=channel.region,
+    )
+    write_guide(data_dir, msgspec.structs.replace(guide, callers=(*guide.callers, kept)))
 
 
 def read_guide(data_dir: Path) -> SandboxGuide | None:

@@ -12,9 +12,7 @@ import asyncpg
 import msgspec
 
 from engine.codes.keys import FIELD_KEY_ID, Keyring
-from engine.core.cards import SIGN_LASTS
 from engine.core.consents import FIRST_VERSION
-from engine.core.ids import CardId, IdKind, with_kind_number
 from engine.core.inquiry import (
     TOPICS,
     Employment,
@@ -27,7 +25,6 @@ from engine.core.inquiry import (
     VocationalTraining,
 )
 from engine.core.participants import NATIONAL, regions_of
-from engine.core.payer import CardStatus
 from engine.sandbox.people import Cardholder
 from engine.store.inquiry import CONTENT_PLACE, record_key_index
 from engine.store.persons import ID_NUMBER_PLACE
@@ -107,34 +104,19 @@ def records_of(holder: Cardholder) -> tuple[InquiryRecord, ...]:
 
 async def load_inquiries(
     connection: asyncpg.Connection,
-    people: Sequence[tuple[Cardholder, CardId, bytes]],
+    people: Sequence[Cardholder],
     holders: Sequence[bytes],
     grant_id: Callable[[int], bytes],
     sealing: Sealing,
     keyring: Keyring,
 ) -> None:
-    """Records of people, their cards on the channels that show them, and grants of everything to *holders*.
+    """Records of people, and grants of everything to *holders*.
 
-    Shape: of each person the card and the channel; *grant_id* of a number from 0 on.
+    Shape: *grant_id* of a number from 0 on.
     """
-    records = [row for holder, _, _ in people for row in _record_rows(holder, sealing, keyring)]
+    records = [row for holder in people for row in _record_rows(holder, sealing, keyring)]
     columns = ("topic", "region", "person_index", "key_index", "content", "field_key_id", "sent_at")
     await connection.copy_records_to_table("inquiry_record", records=records, columns=columns)
-    await connection.copy_records_to_table(
-        "card_sign",
-        records=[
-            (
-                with_kind_number(card, IdKind.SIGN),
-                card,
-                channel,
-                holder.issue_level,
-                _FOUNDED_AT,
-                _FOUNDED_AT + SIGN_LASTS,
-                _FOUNDED_AT if holder.status is CardStatus.CANCELLED else None,
-            )
-            for holder, card, channel in people
-        ],
-    )
     await connection.copy_records_to_table("access_grant", records=[*_grant_rows(holders, grant_id)])
 
 

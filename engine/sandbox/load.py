@@ -39,16 +39,17 @@ from engine.core.ids import (
     shard_of,
 )
 from engine.core.participants import ITEMS, ROLES
-from engine.core.payer import NO_PASSWORD_UP_TO_FEN, CardStatus, IssueLevel, Payer
+from engine.core.payer import Payer
 from engine.core.scenarios import BY_NAME
 from engine.ledger.router import Ledger
-from engine.sandbox.card_register import register_rows
+from engine.sandbox.card_register import bank_account, register_rows
 from engine.sandbox.card_secrets import FIRST_VERSION, CardSecrets
 from engine.sandbox.channels import channel_rows
 from engine.sandbox.city import SampleCity
 from engine.sandbox.city_plans import load_city_plans
 from engine.sandbox.gates import SandboxGate, describe_gates, load_gates
 from engine.sandbox.inquiry_records import PEOPLE_MAX, load_inquiries
+from engine.sandbox.offices import PORTAL, SandboxLoginClient, load_offices, load_pensioners, portal
 from engine.sandbox.people import Cardholder
 from engine.sandbox.plans import FUND_PAY_TYPES, hospital_level, insured, relative_of
 from engine.store.persons import index_of
@@ -86,6 +87,9 @@ class SandboxCard(msgspec.Struct, frozen=True, kw_only=True):
     totp_key: str
     personal_account: int
     card_no: str  # of the physical card, as a terminal reads it
+    id_number: str
+    phone: str
+    bank_account: str | None  # none before it may pay
     password: str
 
 
@@ -94,6 +98,7 @@ class Loaded(msgspec.Struct, frozen=True):
 
     callers: tuple[SandboxCaller, ...]
     cards: tuple[SandboxCard, ...]
+    login_clients: tuple[SandboxLoginClient, ...]
 
 
 class CityLoader:
@@ -113,10 +118,11 @@ class CityLoader:
     def describe(self) -> Loaded:
         """What `sandbox.json` lists. Cards that can pay without more ado come first."""
         holders = list(self._holders())
-        able = sorted(holders, key=lambda holder: not _can_pay(holder))
+        able = sorted(holders, key=lambda holder: not holder.can_pay_at_once)
         return Loaded(
             callers=tuple(caller for caller, _ in self._callers()),
             cards=tuple(self._card(holder) for holder in able),
+            login_clients=(portal(self._city, self._id, self._secret(PORTAL)),),
         )
 
     async def load(self, connection: asyncpg.Connection, ledger: Ledger, *, progress: Callable[[int], None]) -> None:
@@ -139,22 +145,23 @@ class CityLoader:
             await self._copy_channels(connection)
             for n, merchant in enumerate(self._city.merchants):
                 await load_gates(connection, self._merchant_id(n), merchant, self._secret)
-            year = (await connection.fetchval(load_queries("sandbox")["business_date"])).year
+            await load_offices(connection, self._city, self._id, self._secret(PORTAL))
+            today = await connection.fetchval(load_queries("sandbox")["business_date"])
+            people = ((holder, self._card_id(holder)) for holder in self._holders())
+            await load_pensioners(connection, self._city, self._id, people, today=today)
             holders = self._holders()
             while page := list(islice(holders, ACCOUNTS_AT_ONCE)):
-                await self._copy_cards(connection, page, benefit_year=year)
+                await self._copy_cards(connection, page, benefit_year=today.year)
             await self._copy_secrets(connection)
             await self._copy_inquiries(connection)
 
     async def _copy_inquiries(self, connection: asyncpg.Connection) -> None:
-        city = self._city
-        channels = [self._id(IdKind.CHANNEL, n, region=city.pooling_area) for n in range(len(city.channels))]
+        city, channels = self._city, self._channel_ids()
         agencies = [self._id(IdKind.AGENCY, n, region=agency.region) for n, agency in enumerate(city.agencies)]
-        shown_by = {one.channel_no: channel for one, channel in zip(city.channels, channels, strict=True)}
         await load_inquiries(
             connection,
-            [(one, self._card_id(one), shown_by[one.channel_no]) for one in islice(self._holders(), PEOPLE_MAX)],
-            (*channels, *agencies),
+            list(islice(self._holders(), PEOPLE_MAX)),
+            (*channels.values(), *agencies),
             lambda n: self._id(IdKind.GRANT, n, region=city.pooling_area),
             self,
             self._keyring,
@@ -258,7 +265,7 @@ class CityLoader:
 
     async def _copy_channels(self, connection: asyncpg.Connection) -> None:
         city = self._city
-        ids = [self._id(IdKind.CHANNEL, n, region=city.pooling_area) for n in range(len(city.channels))]
+        ids = list(self._channel_ids().values())
         founded_at = datetime.fromtimestamp(_EPOCH_MS / 1_000, UTC)
         await connection.copy_records_to_table("channel", records=channel_rows(city, ids, founded_at=founded_at))
 
@@ -268,7 +275,11 @@ class CityLoader:
         tables: dict[str, list[Row]] = {
             "payer": [payer_row(self._payer(holder, benefit_year)) for holder in holders],
             "device": [(self._device_no(holder), self._card_id(holder), DEVICE_KEY_ID, False) for holder in holders],
-            **register_rows([(holder, self._card_id(holder), self._banks[holder.cnaps]) for holder in holders], self),
+            **register_rows(
+                [(holder, self._card_id(holder), self._banks[holder.cnaps]) for holder in holders],
+                self._channel_ids(),
+                self,
+            ),
         }
         for table, rows in tables.items():
             await connection.copy_records_to_table(table, records=rows)
@@ -310,6 +321,9 @@ class CityLoader:
             totp_key=base64.b64encode(key).decode(),
             personal_account=holder.personal_account_fen,
             card_no=holder.card_no,
+            id_number=holder.id_number,
+            phone=holder.phone,
+            bank_account=bank_account(holder),
             password=self._secrets.password(holder),
         )
 
@@ -379,6 +393,11 @@ class CityLoader:
     def _merchant_id(self, n: int) -> MerchantId:
         return MerchantId(self._id(IdKind.MERCHANT, n, region=self._city.merchants[n].region))
 
+    def _channel_ids(self) -> dict[str, bytes]:
+        """By number, in the city's order."""
+        area = self._city.pooling_area
+        return {one.channel_no: self._id(IdKind.CHANNEL, n, region=area) for n, one in enumerate(self._city.channels)}
+
     def _card_id(self, holder: Cardholder) -> CardId:
         shard = holder.index % SHARD_COUNT
         return CardId(self._id(IdKind.CARD, holder.index, region=holder.region, shard=shard))
@@ -391,16 +410,6 @@ class CityLoader:
         drawn = hmac.digest(self._master, f"id {kind.name} {n}".encode(), hashlib.sha256)
         entropy = int.from_bytes(drawn[:8]) % (1 << ENTROPY_BITS)
         return make_id(kind, at_ms=_EPOCH_MS + n, shard=shard, region=region, entropy=entropy)
-
-
-def _can_pay(holder: Cardholder) -> bool:
-    return (
-        holder.status is CardStatus.ACTIVE
-        and holder.issue_level is IssueLevel.PAYMENT
-        and holder.no_password_up_to_fen >= NO_PASSWORD_UP_TO_FEN
-        and holder.personal_account_fen > 0
-        and holder.bank_allowance_fen > 0
-    )
 
 
 def _pem(private: Ed25519PrivateKey) -> str:

@@ -93,6 +93,17 @@ class Cardholder(msgspec.Struct, frozen=True, kw_only=True):
         return f"Cardholder(index={self.index})"  # even invented personal data stays out of logs
 
     @property
+    def can_pay_at_once(self) -> bool:
+        """True if the card pays ordinary amounts without more ado, from its account and from its bank card."""
+        return (
+            self.status is CardStatus.ACTIVE
+            and self.issue_level is IssueLevel.PAYMENT
+            and self.no_password_up_to_fen >= NO_PASSWORD_UP_TO_FEN
+            and self.personal_account_fen > 0
+            and self.bank_allowance_fen > 0
+        )
+
+    @property
     def spendable_fen(self) -> int:
         """The most that the tenders can give in a day."""
         match self.tender_order:

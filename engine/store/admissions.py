@@ -43,6 +43,7 @@ class Presenter(msgspec.Struct, frozen=True):
     card: CardId
     is_revoked: bool
     status: CardStatus
+    channel: bytes | None  # that has registered the phone
 
 
 async def load_place(source: Source, merchant: bytes, terminal_id: str) -> Place | None:
@@ -58,7 +59,9 @@ async def hold_presenter(connection: AnyConnection, device_no: int) -> Presenter
     """Whose phone this is. Locks: the payer's row, and the phone's against being revoked."""
     with translated():
         row = await connection.fetchrow(load_queries("admissions")["hold_presenter"], device_no)
-    return Presenter(CardId(row["card"]), row["is_revoked"], CardStatus(row["status"])) if row is not None else None
+    if row is None:
+        return None
+    return Presenter(CardId(row["card"]), row["is_revoked"], CardStatus(row["status"]), row["registered_by"])
 
 
 async def hold_payer(connection: AnyConnection, card: CardId) -> CardStatus | None:

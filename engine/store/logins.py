@@ -98,10 +98,10 @@ async def insert_login(source: Source, login: Login) -> None:
         )
 
 
-async def delete_old_logins(source: Source, *, before: datetime, count: int) -> None:
-    """Let a few of the logins go that had expired by then."""
+async def delete_old_logins(source: Source, *, before: datetime, unanswered_before: datetime, count: int) -> None:
+    """Let a few of the logins go that had expired by then, and of those to which nobody had said yes by then."""
     with translated():
-        await source.execute(load_queries("logins")["delete_old_logins"], before, count)
+        await source.execute(load_queries("logins")["delete_old_logins"], before, unanswered_before, count)
 
 
 async def load_login(source: Source, token: bytes) -> Login | None:

@@ -149,8 +149,8 @@ async def revoke_passkey(connection: AnyConnection, passkey: PasskeyId, *, now: 
         await connection.execute(load_queries("passkeys")["revoke_passkey"], passkey, now)
 
 
-async def insert_link(source: Source, link: PasskeyLink) -> None:
-    """Keep a link."""
+async def insert_link(source: Source, link: PasskeyLink, *, old_before: datetime) -> None:
+    """Keep a link, and let a few of those go whose time was over by then."""
     with translated():
         await source.execute(
             load_queries("passkeys")["insert_link"],
@@ -161,6 +161,7 @@ async def insert_link(source: Source, link: PasskeyLink) -> None:
             link.label,
             FIELD_KEY_ID,
             link.expires_at,
+            old_before,
         )
 
 

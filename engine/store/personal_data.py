@@ -131,9 +131,19 @@ async def load_cards_of_same_person(source: Source, card: bytes) -> list[CardOfP
     return [CardOfPerson(row["id"], CardStatus(row["status"]), row["has_key"], row["changed_at"]) for row in rows]
 
 
-async def destroy_person(connection: AnyConnection, card: bytes, *, marker: bytes, index: bytes, now: datetime) -> bool:
-    """True if the card's person had a key that is gone now; *marker* stands in place of everything sealed, and *index*
-    in place of that of the ID number.
+class InPlace(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands in place of what was erased: `marker` for what was sealed under the person's own key, `index` for
+    that of the ID number, and `label`, sealed under the field key `field_key`, for what passkeys were called.
+    """
+
+    marker: bytes
+    index: bytes
+    label: bytes
+    field_key: int
+
+
+async def destroy_person(connection: AnyConnection, card: bytes, in_place: InPlace, *, now: datetime) -> bool:
+    """True if the card's person had a key that is gone now, and something else is in place of everything sealed.
 
     Locks: the person's rows.
     """
@@ -143,7 +153,15 @@ async def destroy_person(connection: AnyConnection, card: bytes, *, marker: byte
         if person is None:
             return False
         await connection.execute(queries["erase_inquiry_records"], person)
-        await connection.execute(queries["erase_person"], person, marker, index)
-        await connection.execute(queries["erase_cards"], person, marker)
-        await connection.execute(queries["erase_physical_cards"], person, marker)
+        await connection.execute(queries["erase_person"], person, in_place.marker, in_place.index)
+        await connection.execute(queries["erase_passkeys"], person, in_place.label, in_place.field_key)
+        await connection.execute(queries["erase_passkey_links"], person)
+        for name in (
+            "erase_cards",
+            "erase_physical_cards",
+            "erase_applications",
+            "erase_application_notes",
+            "erase_attachments",
+        ):
+            await connection.execute(queries[name], person, in_place.marker)
     return True

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
+import msgspec
 import structlog
 from aiohttp import web
 from multidict import CIMultiDictProxy
@@ -46,8 +47,17 @@ READS_RETRY_AFTER_S: Final = 1
 UPLOAD_PAUSE_S_MAX: Final = 30.0
 BODY_S_MAX: Final = 15.0  # a body that trickles in holds memory for somebody who has not shown who he is
 
+
+class RouteProduct(msgspec.Struct, frozen=True):
+    """What a channel that calls a route must have been granted, here and where the request turns out to be about."""
+
+    product: Product
+    is_money: bool
+
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 CALLER: Final = web.RequestKey("caller", Caller)
+ROUTE_PRODUCT: Final = web.RequestKey("route_product", RouteProduct)
 CLAIMED: Final = web.RequestKey("claimed", Caller)  # whose key the request names, whoever has signed it
 SIGNED_S: Final = web.RequestKey("signed_s", int)  # when the caller says that it has signed
 BODY: Final = web.RequestKey("body", bytes)
@@ -154,6 +164,8 @@ async def _admit_channel(
     """
     caller = request[CALLER]
     if caller.kind is IdKind.CHANNEL:
+        if product is not None:
+            request[ROUTE_PRODUCT] = RouteProduct(product, is_money)
         await admit_channel(
             request.app[NODE],
             caller.id,

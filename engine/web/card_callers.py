@@ -20,6 +20,7 @@ from engine.store.persons import RegisteredCard, Sign, load_card, load_sign
 from engine.web.body import Refused
 from engine.web.boundary import CALLER, caller_id, idempotency_key
 from engine.web.cards import card_in
+from engine.web.issued_cards import refuse_where_not_granted
 from engine.web.node import NODE
 from engine.web.problems import FieldError
 
@@ -85,7 +86,7 @@ async def seen_card(
     of the path.
 
     Raises:
-        Refused: there is none, or none for this caller.
+        Refused: there is none, or none for this caller; or a channel may not have the route's product in its region.
     """
     kind = caller_kind(request)
     pool = request.app[NODE].pool
@@ -98,6 +99,7 @@ async def seen_card(
     sign = await load_sign(pool, found.id, caller_id(request))
     if sign is None:
         raise Refused(Refusal.NOT_FOUND)
+    await refuse_where_not_granted(request, found.region)
     return found, sign
 
 

@@ -41,6 +41,7 @@ from engine.web.card_callers import (
     today_of,
 )
 from engine.web.cards import card_body
+from engine.web.issued_cards import refuse_where_not_granted
 from engine.web.lists import no_parameters, parameters
 from engine.web.node import NODE
 from engine.web.operator_requests import done_response
@@ -114,6 +115,7 @@ async def post_search(request: web.Request) -> web.Response:
         card = await identified(
             request, GivenIdentity(id_number=given.id_number, name=given.name, card_no=given.card_no)
         )
+        await refuse_where_not_granted(request, card.region)
         await note_look(request, access_of(request, "card.search", subject=card.id))
         return json_response(encode_json(card_summary(card, register.holder(card))))
     if (given.id_number is None) is (given.card_no is None) or given.name is not None:

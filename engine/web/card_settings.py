@@ -16,6 +16,7 @@ from engine.web.body import Refused, read_body, refuse_field
 from engine.web.boundary import BODY, CALLER, TRACE_ID, caller_id, idempotency_key
 from engine.web.card_callers import channel_of_request
 from engine.web.cards import card_body, card_in
+from engine.web.issued_cards import issued_card
 from engine.web.lists import no_parameters
 from engine.web.node import NODE
 from engine.web.operator_requests import reading_operator
@@ -36,6 +37,8 @@ async def post_password(request: web.Request) -> web.Response:
     card = card_in(request)
     if is_operator:
         await _refuse_if_not_in_charge(request, card)
+    else:
+        await issued_card(request, card)
     payer, _ = await load_presenter(node.pool, device_no=None, card=card)
     if payer is None:
         raise Refused(Refusal.NOT_FOUND)
@@ -67,11 +70,13 @@ async def post_settings(request: web.Request) -> web.Response:
     given = read_body(request[BODY], SettingsRequest)
     if given.no_password_up_to is None and given.tender_order is None:
         raise refuse_field("", "nothing to change")
+    key, card = idempotency_key(request), card_in(request)
+    await issued_card(request, card)
     command = ChangeSettings(
         caller=CallerId(channel),
-        key=idempotency_key(request),
+        key=key,
         trace_id=request[TRACE_ID],
-        card=card_in(request),
+        card=card,
         no_password_up_to=given.no_password_up_to,
         tender_order=ORDERS[given.tender_order] if given.tender_order is not None else None,
     )

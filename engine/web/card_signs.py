@@ -59,6 +59,7 @@ from engine.web.card_callers import (
     today_of,
 )
 from engine.web.cards import card_body, card_in
+from engine.web.issued_cards import refuse_where_not_granted
 from engine.web.lists import no_parameters
 from engine.web.node import NODE
 from engine.web.operator_requests import done_response
@@ -89,6 +90,7 @@ async def post_sign(request: web.Request) -> web.Response:
     card = await identified(request, identity)
     if card.id != card_in(request):
         raise Refused(Refusal.IDENTITY_MISMATCH)
+    await refuse_where_not_granted(request, card.region)
     register, now = register_of(request), await now_of(request)
 
     async def work(connection: AnyConnection) -> Done | NotDone:

@@ -12,20 +12,21 @@ from engine.codes.signed_code import issue_signed_code, scenes_of
 from engine.core.answers import Answer
 from engine.core.commands import Reinstate, ReportLoss
 from engine.core.ids import CardId, IdKind, MalformedId, parse_id, region_of
-from engine.core.participants import Right
+from engine.core.participants import Right, covers
 from engine.core.refusals import Refusal
 from engine.core.scenarios import SCENARIOS
+from engine.store.bills import load_agency
 from engine.store.gates import closed_scenarios
 from engine.store.participants import load_operator
 from engine.web.body import Refused, read_body, refuse_field
 from engine.web.boundary import ARRIVED_S, BODY, CALLER, TRACE_ID, caller_id, idempotency_key
+from engine.web.issued_cards import issued_card
 from engine.web.lists import no_parameters, parameters
 from engine.web.node import NODE
 from engine.web.payments import respond
 from engine.web.render import card_view, encode_json
 from engine.web.wire import NothingRequest
 
-_MAY_STOP_CARDS: Final = frozenset({IdKind.CHANNEL, IdKind.OPERATOR, IdKind.AGENCY})
 _RENDERERS: Final[dict[tuple[str, str], Callable[[str], bytes]]] = {
     ("qr", "svg"): qr_svg,
     ("qr", "png"): qr_png,
@@ -103,20 +104,36 @@ def card_in(request: web.Request) -> CardId:
 
 
 async def _change_status(request: web.Request, kind: type[ReportLoss] | type[Reinstate], right: Right) -> web.Response:
-    if request[CALLER].kind not in _MAY_STOP_CARDS:
-        raise Refused(Refusal.NOT_FOUND)
-    if request[CALLER].kind is IdKind.OPERATOR:
-        operator = await load_operator(request.app[NODE].pool, caller_id(request))
-        if operator is None or not operator.may(right, operator.region):
-            raise Refused(Refusal.SCOPE_NOT_AUTHORIZED)
-        if not operator.may(right, region_of(card_in(request))):
-            raise Refused(Refusal.REGION_NOT_PERMITTED)
+    card = card_in(request)
     no_parameters(request)
     read_body(request[BODY] or b"{}", NothingRequest)
     key = idempotency_key(request)
-    command = kind(caller=caller_id(request), key=key, trace_id=request[TRACE_ID], card=card_in(request))
+    await _refuse_if_not_in_charge(request, card, right)
+    command = kind(caller=caller_id(request), key=key, trace_id=request[TRACE_ID], card=card)
     outcome = await request.app[NODE].ledger.submit(command)
     return respond(request, outcome, card_body)
+
+
+async def _refuse_if_not_in_charge(request: web.Request, card: CardId, right: Right) -> None:
+    """A channel stops and lets go on what it has issued; agencies and operators the cards of their regions."""
+    pool, caller = request.app[NODE].pool, caller_id(request)
+    match request[CALLER].kind:
+        case IdKind.CHANNEL:
+            await issued_card(request, card)
+        case IdKind.AGENCY:
+            agency = await load_agency(pool, caller)
+            if agency is None:
+                raise Refused(Refusal.SCOPE_NOT_AUTHORIZED)
+            if not covers(agency.region, region_of(card)):
+                raise Refused(Refusal.REGION_NOT_PERMITTED)
+        case IdKind.OPERATOR:
+            operator = await load_operator(pool, caller)
+            if operator is None or not operator.may(right, operator.region):
+                raise Refused(Refusal.SCOPE_NOT_AUTHORIZED)
+            if not operator.may(right, region_of(card)):
+                raise Refused(Refusal.REGION_NOT_PERMITTED)
+        case _:
+            raise Refused(Refusal.NOT_FOUND)
 
 
 def card_body(answer: Answer) -> bytes:

@@ -11,6 +11,7 @@ from engine.core.passkeys import CONFIRM
 from engine.core.refusals import Refusal
 from engine.flows.authorize_payment import presented_code
 from engine.ledger.queue import Outcome
+from engine.store.persons import load_sign
 from engine.store.quotes import owner_of_payment
 from engine.web.body import Refused, read_body, refuse_field
 from engine.web.boundary import ARRIVED_S, BODY, CALLER, TRACE_ID, caller_id, idempotency_key
@@ -45,6 +46,8 @@ async def post_confirmation(request: web.Request) -> web.Response:
     owner = await owner_of_payment(node.pool, payment)
     if owner is None or (kind is IdKind.MERCHANT and owner.merchant != MerchantId(caller)):
         raise Refused(Refusal.PAYMENT_NOT_FOUND)
+    if kind is IdKind.CHANNEL and await load_sign(node.pool, owner.payer, caller) is None:
+        raise Refused(Refusal.PAYMENT_NOT_FOUND)  # or it could lock a stranger's password by guessing
     password, passkey = None, None
     if given.password_block is not None:
         bound_to = BoundTo(payment_id=id_text(payment))

@@ -45,7 +45,7 @@ def executors_of(node: Node) -> Executors:
             ApprovalKind.OPEN_BALANCES: let_in,
             ApprovalKind.SWITCH_REGION_ON: region_on,
             ApprovalKind.OPEN_OFFICE: let_in_office,
-            ApprovalKind.ERASE_PERSON: ErasePerson(node.ids),
+            ApprovalKind.ERASE_PERSON: ErasePerson(node.keyring, node.ids),
         },
         actions={
             ApprovalKind.REISSUE_FILE: corrections.reissue,

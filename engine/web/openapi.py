@@ -42,6 +42,7 @@ SIGNED_REFUSALS: Final = (
     Refusal.CALLER_SUSPENDED,
     Refusal.ADDRESS_NOT_ALLOWED,
     Refusal.CHANNEL_NOT_AUTHORIZED,
+    Refusal.CHANNEL_SUSPENDED,
     Refusal.STORE_UNAVAILABLE,
 )
 FORM: Final = "application/x-www-form-urlencoded"
@@ -99,8 +100,6 @@ def refusals_of(route: Route, operation: Operation) -> tuple[Refusal, ...]:
     refusals = set(operation.refusals)
     if route.is_signed:
         refusals.update(SIGNED_REFUSALS)
-        if route.product is not None:
-            refusals.add(Refusal.CHANNEL_SUSPENDED)
         if route.method == "GET":
             refusals.add(Refusal.TOO_MANY_ATTEMPTS)
         if operation.request is None:

@@ -244,7 +244,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("POST", "/v1/cards/{id}/loss-report"): Operation(
         tag=Tag.CARDS,
         summary="Stop a card",
-        text="For channels, agencies and operators.",
+        text="For channels that have issued the card, and for agencies and operators of its region.",
         parameters=(CARD_ID,),
         request=NothingRequest,
         response=CardView,
@@ -258,7 +258,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("POST", "/v1/cards/{id}/reinstate"): Operation(
         tag=Tag.CARDS,
         summary="Let a card that was reported lost pay again",
-        text="For channels, agencies and operators.",
+        text="For channels that have issued the card, and for agencies and operators of its region.",
         parameters=(CARD_ID,),
         request=NothingRequest,
         response=CardView,

@@ -79,7 +79,7 @@ ORDER_OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
             ),
         ),
         response=OrderPreview,
-        refusals=(Refusal.NOT_FOUND, Refusal.ORDER_CODE_MALFORMED),
+        refusals=(Refusal.NOT_FOUND, Refusal.ORDER_CODE_MALFORMED, Refusal.PAYMENT_NOT_ENABLED),
     ),
     ("GET", "/v1/orders/{id}"): Operation(
         tag=Tag.PAYMENTS,

@@ -100,7 +100,7 @@ PAYING_OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("POST", "/v1/cards/{id}/settings"): Operation(
         tag=Tag.CARDS,
         summary="Take a cardholder's own settings",
-        text="For channels. They hold from the answer on, at every counter.",
+        text="For channels that have issued the card. They hold from the answer on, at every counter.",
         parameters=(_CARD_ID,),
         request=SettingsRequest,
         response=CardView,

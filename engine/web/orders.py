@@ -32,6 +32,7 @@ from engine.store.orders import (
 from engine.store.participants import load_clocks
 from engine.web.body import Refused, pointer_step, read_body, refuse_field
 from engine.web.boundary import ARRIVED_S, BODY, CALLER, TRACE_ID, caller_id, idempotency_key
+from engine.web.issued_cards import paying_card
 from engine.web.judged_payments import submit_judged
 from engine.web.lists import no_parameters, page_of
 from engine.web.medical_bill import bill_in, refuse_wrong_bill
@@ -159,6 +160,7 @@ async def post_order_payment(request: web.Request) -> web.Response:
         raise Refused(Refusal.NOT_FOUND)
     seen, _ = await _order_of_token(node, token)
     card = _card_of(given.card_id)
+    await paying_card(request, card)
     password = await _password_of(node, card, given.password_block, seen.order)
     agreed = CardAgreed(channel=channel, card=card, amount=given.amount, password=password)
     command = pay_by_card(seen.order, agreed, key=key, trace_id=request[TRACE_ID], ids=node.ids)
@@ -268,6 +270,7 @@ async def _by_card(request: web.Request, channel: CallerId, card: CardId, order:
         Fault: the database cannot answer.
     """
     node = request.app[NODE]
+    await paying_card(request, card)
     agreed = CardAgreed(channel=channel, card=card, amount=order.amount, password=None)
     command = pay_by_card(order, agreed, key=None, trace_id=request[TRACE_ID], ids=node.ids)
     decision, books = await preview(node.pool, node.rules, command)

@@ -25,9 +25,9 @@ def called(case: str, answered: Answered, *, order_no: str = "A-1", key: str = "
     return Called(case=case, order_no=order_no, key=key, answered=answered, skew_s=skew_s)
 
 
-def told(case: str, outcome: Outcome) -> Told:
+def told(case: str, outcome: Outcome, *, order_no: str = "A-1") -> Told:
     """What the channel says of it."""
-    return Told(case=case, order_no="A-1", outcome=outcome)
+    return Told(case=case, order_no=order_no, outcome=outcome)
 
 
 def notified(status: int | None, probe: Probe) -> Notified:
@@ -59,6 +59,23 @@ def notified(status: int | None, probe: Probe) -> Notified:
             True,
         ),
         ("lost_answer", (called("lost_answer", "cut"), called("lost_answer", "done", key="k-2")), False),
+        # Whoever guesses first and asks afterwards, or asks about another order, has not asked.
+        (
+            "lost_answer",
+            (called("lost_answer", "cut"), told("lost_answer", "paid"), called("lost_answer", "replayed")),
+            False,
+        ),
+        (
+            "lost_answer",
+            (
+                called("lost_answer", "cut"),
+                called("lost_answer", "replayed"),
+                called("lost_answer", "cut", order_no="A-2", key="k-2"),
+                told("lost_answer", "paid", order_no="A-2"),
+            ),
+            False,
+        ),
+        ("decline", (called("decline", "declined"), told("decline", "declined", order_no="A-2")), False),
         ("busy", (called("busy", "busy"),), None),
         ("busy", (called("busy", "busy"), called("busy", "done")), True),
         ("busy", (called("busy", "busy"), called("busy", "done", key="k-2")), False),

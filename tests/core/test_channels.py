@@ -165,3 +165,21 @@ def test_evidence_tells_what_was_found_and_from_where_on() -> None:
         "error_share: minute 2026-11-24T10:15Z, 210 requests, 130 errors, 0 signature failures;"
         " from 200 requests with 50 % errors on"
     )
+
+
+def test_what_is_not_granted_is_told_before_what_is_stopped() -> None:
+    """A stop of what pays is left to the lane, which knows nothing of grants."""
+    few = frozenset({Product.CARDS})
+    stopped = standing(ChannelState.SUSPENDED, products=few)
+    assert [stopped.why_not(product, None) for product in (Product.CARDS, Product.PAYMENT)] == [SUSPENDED, NOT_GRANTED]
+    first = standing(products=few)
+    assert standing(ChannelState.SUSPENDED, parent=first).why_not(Product.PAYMENT, None) is NOT_GRANTED
+    elsewhere = standing(ChannelState.SUSPENDED, regions=(310000,))
+    assert elsewhere.why_not(Product.PAYMENT, 110101) is NOT_GRANTED
+
+
+def test_channel_is_ended_by_its_own_end_or_that_of_its_tier_1_channel() -> None:
+    ended = standing(ChannelState.TERMINATED)
+    assert ended.is_ended
+    assert standing(parent=ended).is_ended
+    assert not standing(ChannelState.SUSPENDED, parent=standing()).is_ended

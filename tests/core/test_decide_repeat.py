@@ -16,6 +16,7 @@ from engine.core.commands import (
     Concern,
     Entry,
     Operation,
+    PasskeyProof,
     PresentedCode,
     Quoted,
     SetPassword,
@@ -82,7 +83,7 @@ COMMANDS: dict[Operation, AnyCommand] = {
             an_authorize(bill_no="B-1", insured=100), quoted=QUOTED, pay_order=PAYMENT, ride_no="R-1"
         ),
         msgspec.structs.replace(a_capture(PAYMENT, amount=100), bill_digest="a bill"),
-        a_confirm(PAYMENT),
+        msgspec.structs.replace(a_confirm(PAYMENT), passkey=PasskeyProof()),
         a_raise(PAYMENT, amount=100),
         SetPassword(caller=CallerId(BANK), key="password", card=CARD, version=1, digest="a block"),
         ChangeSettings(
@@ -126,7 +127,7 @@ FACTS: dict[Operation, list[tuple[str, str, object]]] = {
         ("final", "final", False),
         ("bill", "bill_digest", "another"),
     ],
-    Operation.CONFIRM: [("id", "payment", UNKNOWN_PAYMENT)],
+    Operation.CONFIRM: [("id", "payment", UNKNOWN_PAYMENT), ("passkey", "passkey", None)],
     Operation.RAISE: [
         ("id", "payment", UNKNOWN_PAYMENT),
         ("pay_code", "code", another_code("another")),

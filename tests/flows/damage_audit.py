@@ -54,6 +54,14 @@ async def looks_all_cut_off(sql: asyncpg.Connection, books: BusyBooks) -> Place:
 
 
 @found_as(ViolationKind.AUDIT_TRUNCATED)
+async def chain_gone_with_all_its_looks(sql: asyncpg.Connection, books: BusyBooks) -> Place:
+    await six_looks(sql)
+    await sql.execute("DELETE FROM audit_entry")
+    await sql.execute("DELETE FROM audit_chain WHERE chain = $1", CHAIN)
+    return {"table": "audit_chain", "chain": CHAIN}
+
+
+@found_as(ViolationKind.AUDIT_TRUNCATED)
 async def look_added_behind_the_end(sql: asyncpg.Connection, books: BusyBooks) -> Place:
     await six_looks(sql)
     (last,) = await load_audit_stretch(sql, AuditHead(CHAIN, 5, b""), last=6, count=1)

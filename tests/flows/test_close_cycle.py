@@ -320,7 +320,7 @@ class Tally:
 
     async def may_pay(self) -> bool:
         """Wait for one's turn; False when it is over."""
-        if len(self.captured) >= self._wanted + AHEAD:
+        if not self.is_over and len(self.captured) >= self._wanted + AHEAD:
             self._may_pay.clear()
         await self._may_pay.wait()
         return not self.is_over

@@ -29,7 +29,7 @@ from engine.web.node import Node
 from engine.wiring import Addresses, open_node, open_server
 from engine.workers.timetable import close_and_publish
 from tests.builders import REGION, World, a_world, an_id
-from tests.channels import add_channel
+from tests.channels import add_channel, add_signs
 from tests.leaks import leaks
 
 SECRET = base64.b64encode(bytes(range(32))).decode()
@@ -348,6 +348,7 @@ async def _settle(sql: asyncpg.Connection, world: World, keyring: Keyring) -> No
         records.append((name, caller, alg, sealed, FIELD_KEY_ID, name == "suspended"))
     await sql.copy_records_to_table("caller_key", records=records)
     await add_channel(sql, callers["channel"])
+    await add_signs(sql, world.cards, callers["channel"])
     phones = [
         (_spare_phone(world, card, phone), world.cards[card], 1, False)
         for card in range(len(world.cards))

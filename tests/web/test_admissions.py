@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import pytest_asyncio
 
+from engine.core.channels import ChannelState
 from engine.core.consents import Grant, Scope
 from engine.core.ids import AgencyId, IdKind
 from engine.core.scenarios import OUTPATIENT, PARK, PHARMACY
@@ -103,6 +104,17 @@ async def test_card_that_is_stopped_lets_nobody_in_and_its_code_is_not_used(desk
     await desk.post(f"{who.path}/devices/{phone.device_no:011d}/revoke", {}, caller="channel")
     assert (await desk.post(PATH, entry(pay_code=phone.pay_code(desk, 1)))).refused == (403, "device-revoked")
     assert (await desk.post(PATH, by_card)).status == 201, "the physical card is in the hand"
+
+
+async def test_phone_of_a_stopped_channel_shows_nobody_and_its_code_is_not_used(desk: Api) -> None:
+    who, phone = await shower(desk, 31)
+    code = phone.pay_code(desk, 0)
+    state = "UPDATE channel SET state = $1 WHERE id = (SELECT caller FROM caller_key WHERE keyid = 'channel')"
+    await desk.sql.execute(state, ChannelState.SUSPENDED)
+    assert (await desk.post(PATH, entry(pay_code=code))).refused == (403, "channel-suspended")
+    assert (await desk.post(PATH, entry(card_no=who.person.card_no))).status == 201, "the card is none of the channel's"
+    await desk.sql.execute(state, ChannelState.LIVE)
+    assert (await desk.post(PATH, entry(pay_code=code))).status == 201
 
 
 async def test_nobody_is_let_in_after_a_loss_report_was_answered(desk: Api) -> None:

@@ -227,11 +227,13 @@ async def test_every_caller_sees_its_own_and_looks_are_written_down(desk: Desk) 
     assert not [secret for secret in who.person.secrets if secret.encode() in seen.body]
     assert (await desk.api.get(file, caller="alpha")).refused == (404, "not-found")
     looks = await desk.api.sql.fetch(
-        "SELECT action, caller FROM audit_entry WHERE object = $1 ORDER BY at, n", path.rpartition("/")[2]
+        "SELECT action, caller, result FROM audit_entry WHERE object = $1 ORDER BY at, n", path.rpartition("/")[2]
     )
-    actions = [row["action"] for row in looks]
+    refused = [row for row in looks if row["result"] != "allowed"]
+    assert [(row["action"], row["result"]) for row in refused] == [("applications.course", "region-not-permitted")] * 2
+    actions = [row["action"] for row in looks if row["result"] == "allowed"]
     assert actions == ["applications.form", "applications.attachment"] * 2 + ["applications.course"]
-    assert looks[2]["caller"] == desk.agency
+    assert looks[4]["caller"] == desk.agency
     own = f"{APPLICATIONS}?item=unemployment_benefit&status=accepted"
     assert len((await desk.api.get(own, caller="channel")).items) == 1
     await desk.api.sql.execute("UPDATE card_sign SET unlinked_at = now() WHERE card = $1", who.card)

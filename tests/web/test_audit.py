@@ -58,6 +58,12 @@ async def test_looks_are_in_the_trail_and_so_is_reading_it(api: Api) -> None:
     assert shown(rest) == shown(first)[1:]
     assert rest["next_cursor"] is None
 
+    # So is that somebody has not said what for.
+    unsaid = await api.get(f"/v1/audit?card={who.id}", caller="delta")
+    assert unsaid.refused == (403, "purpose-required")
+    told = await trail(api, f"&trace_id={unsaid['trace_id']}")
+    assert shown(told) == [("audit.read", None, "purpose-required")]
+
     # By channel, by request, by time.
     channel = next(item["channel"] for item in first.json["items"] if item["channel"] is not None)  # type: ignore[attr-defined]  # JSON
     assert len(shown(await trail(api, f"&channel={channel}"))) == 2
@@ -107,6 +113,22 @@ async def test_the_first_thing_that_is_wrong_is_refused(city: Api, query: str, r
 async def test_nobody_but_operators_reads_it(city: Api) -> None:
     for caller in ("channel", "agency", "merchant-0"):
         assert (await city.get(f"/v1/audit?{WHY}", caller=caller)).status == 404
+
+
+async def test_look_that_cannot_be_kept_is_not_answered(api: Api) -> None:
+    await open_register(api)
+    who = await bring_in(api, 1)
+    await api.sql.execute(
+        "CREATE FUNCTION gone() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN RAISE EXCEPTION 'the disk' USING ERRCODE = '40001'; END $$;"
+        "CREATE CONSTRAINT TRIGGER gone AFTER INSERT ON audit_entry DEFERRABLE INITIALLY DEFERRED"
+        " FOR EACH ROW EXECUTE FUNCTION gone()"
+    )
+    reply = await api.get(who.path, caller="alpha")
+    assert (reply.status, "Retry-After" in reply.headers) == (503, True), reply.body
+    assert (await api.get(f"{who.path}/personal-data?{WHY}", caller="gamma")).status == 503
+    await api.sql.execute("DROP TRIGGER gone ON audit_entry")
+    assert (await api.get(who.path, caller="alpha")).status == 200
 
 
 async def test_many_look_at_once_and_what_is_rolled_back_was_no_look(api: Api) -> None:

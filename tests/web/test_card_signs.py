@@ -236,7 +236,7 @@ async def test_nobody_helps_more_than_eight(desk: Api) -> None:
 async def test_links_and_cards_end_by_themselves(desk: Api) -> None:
     who, ward = await issued(desk, 71, level=2), await bring_in(desk, 72)
     lost = await bring_in(desk, 73)
-    await desk.post(f"{lost.path}/loss-report", caller="channel")
+    assert (await desk.post(f"{lost.path}/loss-report", caller="alpha")).status == 200
     linked = await link(desk, who, ward)
     await desk.sql.execute("UPDATE relative SET expires_on = '2026-01-01' WHERE guardian = $1", who.card)
     cards = [who.card, lost.card]

@@ -8,6 +8,7 @@ import pytest_asyncio
 
 from engine.core.ids import IdKind, id_text
 from engine.store.rows import remembered_of
+from tests.agencies import an_agency
 from tests.web.api import Api, a_key, nobodys_id
 from tests.web.operators import add_operators
 
@@ -22,6 +23,8 @@ EVENTS = "SELECT body FROM event ORDER BY business_date, lane, seq, n"
 async def town(city: Api) -> Api:
     """The city with operators."""
     await add_operators(city)
+    agency = await an_agency(city.sql, city.world)
+    await city.sql.execute("UPDATE caller_key SET caller = $1 WHERE keyid = 'agency'", agency)
     return city
 
 

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from datetime import date, timedelta
 
+import msgspec
 import pytest
 import pytest_asyncio
 
@@ -10,8 +11,9 @@ from engine.core.certification import DUE_DAYS, LATE_DAYS_MAX, OVERDUE_DAYS, add
 from engine.core.ids import CardId, IdKind, id_text, parse_id
 from engine.flows.disburse_send import Sender
 from tests.agencies import a_batch, benefit_line
+from tests.people import person
 from tests.web.api import Api, Json, Reply, a_key, nobodys_id
-from tests.web.register import Carried, bring_in, give_password, issue, issued, open_register, sealed
+from tests.web.register import Carried, account_of, bring_in, give_password, issue, issued, open_register, sealed
 from tests.web.test_bills import add_agencies
 from tests.web.test_disbursements import let_go, lines, sent_in
 from tests.web.test_passkeys import challenge, with_passkey
@@ -92,6 +94,36 @@ async def test_line_of_whoever_is_late_is_held_and_paid_in_the_cycle_after_it_is
     await desk.publish()
     assert await sender.send_due() == 2, "what was held is paid now"
     assert await lines(desk, path, "?status=held") == []
+
+
+async def test_benefit_follows_the_person_to_the_next_card(desk: Api) -> None:
+    old = await issued(desk, 41, level=2)
+    benefit = await registered(desk, old.id, late=1)
+    assert (await desk.post(f"{old.path}/cancel", {"reason": "moved"}, caller="alpha")).status == 200
+    came = await bring_in(desk, 41, card_no=person(42).card_no)
+    new = Carried(msgspec.structs.replace(old.person, card_no=person(42).card_no), came.id)
+    await issue(desk, new)
+    assert (await desk.post(f"{new.path}/level-2", account_of(new), caller="channel")).status == 200
+    path = f"/v1/disbursements/{(await sent_in(desk, a_batch([benefit_line(new.id)])))['id']}"
+    await let_go(desk, path)
+    sender = Sender(desk.node.pool, desk.node.ledger, desk.node.eligibility)
+    assert await sender.send_due() == 0, "a new card does not pay what the old one holds"
+    listed = await desk.get(f"{PATH}?card_id={new.id}", caller="channel")
+    assert [(one["id"], one["status"]) for one in listed.items] == [(benefit["id"], "overdue")]
+    assert (await offline(desk, new.id)).status == 201
+    assert await status(desk, benefit) == "certified"
+    await desk.publish()
+    assert await sender.send_due() == 1
+    looks = "SELECT subject, channel IS NULL AS is_agency FROM audit_entry WHERE action = 'identity.certifications'"
+    seen = [
+        tuple(row) for row in await desk.sql.fetch(f"{looks} AND subject = ANY ($1) ORDER BY at", [old.card, new.card])
+    ]
+    assert seen == [(new.card, False), (old.card, True)]
+    # What its agency says of the new card itself comes before.
+    await registered(desk, new.id, late=1)
+    another = await sent_in(desk, a_batch([benefit_line(new.id, period="202609")]))
+    await let_go(desk, f"/v1/disbursements/{another['id']}")
+    assert await sender.send_due() == 0
 
 
 async def test_password_alone_does_not_show_that_somebody_lives(desk: Api) -> None:

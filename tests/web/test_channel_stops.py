@@ -175,5 +175,10 @@ async def test_terminated_channel_never_comes_back(desk: Api) -> None:
     path = await path_of(desk, "channel-2")
     assert (await stop(desk, path, kind="terminate"))["status"] == "terminated"
     assert (await desk.pay(pay_code=phone.pay_code(desk, 0), amount=1)).refused == STOPPED
-    assert (await desk.get(who.path, caller="channel-2")).status == 200
+    # Its keys open nothing any more but its own record: they may be in anybody's hands.
+    for target in (f"{who.path}/loss-report", f"{who.path}/reinstate", f"{who.path}/password"):
+        assert (await desk.post(target, {}, caller="channel-2")).refused == STOPPED
+    for target in (who.path, f"{who.path}/devices"):
+        assert (await desk.get(target, caller="channel-2")).refused == STOPPED
+    assert (await desk.get(path, caller="channel-2"))["status"] == "terminated"
     assert (await desk.post(f"{path}/resume", REASON, caller="alpha")).refused == (409, "channel-state-conflict")

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import msgspec
+from aiohttp import web
 
 from engine.core.channel_risk import ChannelRule
 from engine.core.channels import StopKind
@@ -11,7 +12,7 @@ from tests.web.api import Api, Json, Reply, a_key, open_api
 from tests.web.channel_player import CheckingReceiver, Player, verdicts
 from tests.web.operators import approve
 from tests.web.register import bring_in, open_register
-from tests.web.webhook_receiver import Receiver, a_receiver
+from tests.web.webhook_receiver import Notified, Receiver, a_receiver
 
 NOT_YET = (403, "channel-not-authorized")
 REASON: Json = {"reason": "contract 42"}
@@ -90,11 +91,27 @@ async def _shows_that_it_works(api: Api, player: Player, receiver: Receiver) -> 
     gullible = str((await opened_run(player))["id"])
     believed = verdicts(await player.post(f"{player.path}/conformance/{gullible}/notifications"))
     assert (believed["notification_genuine"], believed["notification_wrong_signature"]) == ("passed", "failed")
+    receiver.answer = lambda notified: web.Response(status=204 if _looks_genuine(api, notified) else 400)
+    looked = verdicts(await player.post(f"{player.path}/conformance/{await _run_id(player)}/notifications"))
+    assert (looked["notification_genuine"], looked["notification_stale"]) == ("passed", "passed")
+    assert (looked["notification_wrong_signature"], looked["notification_changed_body"]) == ("failed", "failed")
     receiver.answer = CheckingReceiver(api, str(run["webhook_secret"]))
     report = await player.post(notify)
     assert set(verdicts(report).values()) == {"passed"}, report.body
     assert "webhook_secret" not in report.json
     assert (await player.get(player.path))["status"] == "security_tested"
+
+
+async def _run_id(player: Player) -> str:
+    return str((await opened_run(player))["id"])
+
+
+def _looks_genuine(api: Api, notified: Notified) -> bool:
+    """What a receiver can tell that has no secret: there are all headers, of this moment, and the body is sound."""
+    headers, data = notified.headers, msgspec.json.decode(notified.body, type=dict[str, object])
+    is_named = str(headers["webhook-id"]).isascii() and "-" not in str(headers["webhook-id"])
+    is_new = abs(int(headers["webhook-timestamp"]) - api.clock.wall_s()) < 300
+    return is_named and is_new and "webhook-signature" in headers and data["type"] == "channel.conformance"
 
 
 async def _goes_live(api: Api, player: Player) -> None:

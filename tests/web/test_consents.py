@@ -217,6 +217,10 @@ async def test_others_consents_are_not_seen(desk: Desk) -> None:
     assert (await api.get(listing, caller="channel-2")).items == []
     assert len((await api.get(listing, caller="beijing")).items) == 1
     assert (await api.get(listing, caller="shanghai")).refused == (403, "region-not-permitted")
+    rows = await api.sql.fetch(
+        "SELECT result FROM audit_entry WHERE action = 'consents.list' AND subject = $1 ORDER BY n", who.card
+    )
+    assert [row["result"] for row in rows] == ["allowed", "allowed", "region-not-permitted"]
     assert (await api.get(listing, caller="merchant-0")).refused == (404, "not-found")
     assert (await api.get(PATH, caller="channel")).refused == (400, "field-invalid")
 

@@ -248,8 +248,12 @@ def test_vendored_files_are_those_of_the_package() -> None:
         assert digest == hashlib.sha256((STATIC / "swagger-ui" / name).read_bytes()).hexdigest()
 
 
+PAGE_FILES = {"login.html", "login.js", "passkey.html", "passkey.js"}
+"""Of the pages at which persons log in, and register a passkey."""
+
+
 def test_every_kept_file_is_used() -> None:
     kept = {str(path.relative_to(STATIC)) for path in STATIC.rglob("*") if path.is_file()}
     templates = {"page.html", "cashier.html", "contract.md", *(f"guide.{language}.html" for language in LANGUAGES)}
-    files = {file.path for file in FILES.values()} | set(cashier_page.FILES)
+    files = {file.path for file in FILES.values()} | set(cashier_page.FILES) | PAGE_FILES
     assert kept == files | templates | {"swagger-ui/README.md", "swagger-ui/NOTICE"}

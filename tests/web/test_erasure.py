@@ -1,19 +1,26 @@
 """A person's data: handed out to who says what for, and erased by two, for good, with the books as provable as ever."""
 
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
 
 from engine.codes.field_keys import Erased, FieldCipher, without_key
+from engine.core.ids import IdKind
+from engine.flows.passkeys.desk import LABEL_PLACE
 from engine.flows.personal_data import erase
 from engine.flows.personal_data.rotate import Rotation, next_field_key
 from engine.flows.personal_data.sealing import follow_sealing
 from engine.flows.verify_books import verify_books
+from engine.store.applications import FORM_PLACE, NOTE_PLACE
+from engine.store.applications_attachments import PART_PLACE
 from engine.store.persons import NAME_PLACE, load_card
+from tests.builders import an_id
 from tests.people import person
-from tests.web.api import Api, Reply
+from tests.web.api import Api, Reply, nobodys_id
 from tests.web.operators import approve
-from tests.web.register import Carried, bring_in, issued, open_register
+from tests.web.register import Carried, bring_in, give_password, issued, open_register, sealed
+from tests.web.test_passkeys import with_passkey
 
 WHY = "?purpose=complaint%20C-17"
 
@@ -21,6 +28,57 @@ WHY = "?purpose=complaint%20C-17"
 async def exported(api: Api, who: Carried, query: str = WHY, caller: str = "gamma") -> Reply:
     """What an operator is handed out."""
     return await api.get(f"{who.path}/personal-data{query}", caller=caller)
+
+
+async def an_old_application(api: Api, who: Carried) -> None:
+    """The person has applied for something before persons had keys: it is under a field key."""
+    keyring, ids, office = api.node.keyring, api.node.ids, api.world.banks[0]
+    application, attachment = an_id(IdKind.APPLICATION), an_id(IdKind.UPLOAD)
+    form, note, part = (
+        keyring.seal(b"written", place=place, nonce=ids.nonce()) for place in (FORM_PLACE, NOTE_PLACE, PART_PLACE)
+    )
+    await api.sql.execute(
+        "INSERT INTO application (id, item, kind, person, card, region, channel, office, state, form, field_key_id,"
+        " created_at, changed_at) SELECT $1, 'credit', 6, c.person, c.id, c.region, $3, $3, 9, $4, 1, now(), now()"
+        " FROM card c WHERE c.id = $2",
+        application,
+        who.card,
+        office,
+        form,
+    )
+    await api.sql.execute(
+        "INSERT INTO application_step (application, n, move, state, by, at, note, field_key_id)"
+        " VALUES ($1, 1, 10, 9, $2, now(), $3, 1)",
+        application,
+        office,
+        note,
+    )
+    await api.sql.execute(
+        "INSERT INTO application_attachment (id, application, started_at) VALUES ($1, $2, now())",
+        attachment,
+        application,
+    )
+    await api.sql.execute(
+        "INSERT INTO application_attachment_part (attachment, part, bytes, field_key_id) VALUES ($1, 0, $2, 1)",
+        attachment,
+        part,
+    )
+
+
+async def readable(api: Api) -> list[str]:
+    """What the node's keys open of what is kept beside the register, without any person's."""
+    told = []
+    for table, column, place in (
+        ("passkey", "label", LABEL_PLACE),
+        ("passkey_link", "label", "passkey_link.label"),
+        ("application", "form", FORM_PLACE),
+        ("application_step", "note", NOTE_PLACE),
+        ("application_attachment_part", "bytes", PART_PLACE),
+    ):
+        for row in await api.sql.fetch(f"SELECT {column} AS sealed FROM {table}"):  # noqa: S608  # names from above
+            with suppress(Erased):
+                told.append(api.node.keyring.unseal(row["sealed"], place=place).decode())
+    return told
 
 
 async def test_export_wants_a_purpose_and_a_right_and_every_try_is_noted(api: Api) -> None:
@@ -53,6 +111,12 @@ async def test_person_is_erased_by_two_when_it_is_due_and_nothing_else_changes(
 ) -> None:
     await open_register(api)
     who, other = await issued(api, 1, level=2), await bring_in(api, 2)
+    await give_password(api, who)
+    await with_passkey(api, who)
+    link = {"card_id": who.id, "label": "王芳的手机", "password_block": await sealed(api, who.id)}
+    opened = await api.post("/v1/identity/passkeys/links", link, caller="channel")
+    assert opened.status == 201, opened.body
+    await an_old_application(api, who)
     before = await load_card(api.sql, who.card)
     assert before is not None
     for_good = {"reason": "the time is over"}
@@ -78,12 +142,17 @@ async def test_person_is_erased_by_two_when_it_is_due_and_nothing_else_changes(
     found = await api.post("/v1/cards/search", {"id_number": who.person.id_number}, caller="alpha")
     assert found.status == 404
     assert (await api.get(other.path, caller="alpha"))["name"] != "erased"
+    for query in ("", f"&department_id={nobodys_id(IdKind.AGENCY)}"):
+        looked = await api.get(f"/v1/inquiry/employment?card_id={who.id}&purpose=complaint{query}", caller="channel")
+        assert looked.refused == (403, "card-not-usable"), looked.body
+    # Nor what the person has called a phone, or has written before there was a key of the person's own.
+    assert await readable(api) == ["erased"]
     # Nor by who has a copy of the row: what was sealed under the key stays sealed.
     after = await load_card(api.sql, who.card)
     assert after is not None
-    for sealed in (after.name, without_key(before.name)[1]):
+    for text in (after.name, without_key(before.name)[1]):
         with pytest.raises(Erased):
-            api.node.keyring.unseal(sealed, place=NAME_PLACE)
+            api.node.keyring.unseal(text, place=NAME_PLACE)
     again = await api.post(f"{who.path}/erase", for_good, caller="alpha")
     assert again.refused == (409, "erasure-not-due")
 

@@ -308,6 +308,7 @@ async def test_region_that_lies_or_fails_is_unavailable_and_named(desk: Desk, of
         an_answer({name: LOAN[name] for name in LOAN if name != "bank"}),
         an_answer(LOAN, LOAN),
         an_answer(LOAN, next_cursor="again"),
+        an_answer(LOAN | {"region": "310101"}),
         b'{"items": ["' + who.person.id_number.encode() + b'"]}',
         an_answer() + b" " * ANSWER_BYTES_MAX,
     ]

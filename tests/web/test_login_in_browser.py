@@ -40,6 +40,20 @@ async def browser(tmp_path: Path) -> AsyncIterator[Page]:
         yield opened
 
 
+# Time runs fifty times as fast, and the test says whether somebody looks at the tab.
+WATCHED = """
+    const wait = window.setTimeout;
+    window.waits = 0;
+    window.asked = 0;
+    window.unseen = true;
+    Object.defineProperty(document, "hidden", { get: () => unseen });
+    window.setTimeout = (then, ms) => wait(() => { waits += ms === 1000; then(); }, ms / 50);
+    const ask = window.fetch;
+    window.fetch = (...what) => { asked += 1; return ask(...what); };
+    window.until = async (is) => { while (!is()) { await new Promise((then) => wait(then, 10)); } return asked; };
+"""
+
+
 async def sent(api: Api, browser: Page, *, language: str) -> Going:
     """A browser that a portal has sent here, and that will be sent back to this machine."""
     back = f"{api.base_url}/healthz"
@@ -103,6 +117,18 @@ async def test_page_is_used_by_keyboard_and_needs_no_script(desk: Api, browser: 
     assert await browser.value("document.querySelector('noscript meta').httpEquiv") == "refresh"
     assert await browser.value("document.querySelectorAll('.qr svg').length") == 1
     assert await browser.value("violations") == []
+
+
+async def test_page_asks_for_nothing_while_nobody_looks(desk: Api, browser: Page) -> None:
+    await browser.command("Page.addScriptToEvaluateOnNewDocument", source=WATCHED)
+    await sent(desk, browser, language="en")
+    assert await browser.value("until(() => waits >= 10)") == 0  # it counts down, and asks nobody
+    await browser.value("unseen = false, document.dispatchEvent(new Event('visibilitychange'))")
+    assert await browser.value("until(() => asked > 1)") > 1
+    await desk.sql.execute("DELETE FROM login WHERE state = 1")
+    await browser.until("Page.loadEventFired")  # which says so, and asks no more
+    assert await browser.value("document.getElementById('login')") is None
+    assert browser.reported("Runtime.exceptionThrown") == []
 
 
 async def test_code_that_ran_out_leads_back(desk: Api, browser: Page, tmp_path: Path) -> None:

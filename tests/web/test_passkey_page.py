@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from engine.core.passkeys import LINK_S, USED_LINK_S
 from engine.settings import WrongSetting, rp_id
 from tests.authenticator import Authenticator
 from tests.web.api import Api, Reply, open_api
@@ -179,6 +180,24 @@ async def test_link_is_good_once_and_for_its_own_thing(desk: Api, capfd: pytest.
             assert (missing.status, "data-options" in missing.body.decode()) == (404, False)
             assert (await answered(desk, late, signed)).refused == (404, "not-found")
     assert "/q/k/" not in "".join(capfd.readouterr())  # whoever reads the log cannot use a link
+
+
+async def test_used_link_tells_its_end_for_an_hour_and_goes(desk: Api) -> None:
+    origin, start_s = f"http://localhost:{desk.base_url.port}", desk.clock.wall_s()
+    who = await issued(desk, 1, level=2)
+    await give_password(desk, who)
+    links = [(await link_to_register(desk, who)).removeprefix(origin) for _ in range(2)]
+    used = links[0]
+    made = Authenticator(origin).create(await options_of(desk, used))
+    assert (await answered(desk, used, made)).status == 200
+    with desk.clock.held(start_s + LINK_S + 60):
+        assert [(await desk.send("GET", link)).status for link in links] == [200, 404]
+    with desk.clock.held(start_s + LINK_S + USED_LINK_S + 60):
+        assert [(await desk.send("GET", link)).status for link in links] == [404, 404]
+    long_ago = "UPDATE passkey_link SET expires_at = expires_at - make_interval(secs => $1)"
+    await desk.sql.execute(long_ago, LINK_S + USED_LINK_S + 60)
+    await link_to_register(desk, who)
+    assert await desk.sql.fetchval("SELECT count(*) FROM passkey_link") == 1
 
 
 async def test_passkeys_are_made_for_the_public_address(dsn: str, tmp_path: Path) -> None:

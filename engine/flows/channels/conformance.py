@@ -40,6 +40,7 @@ from engine.store.faults import translated
 from engine.store.participants import load_clocks
 
 STALE: Final = timedelta(hours=1)
+CHECK_BYTES: Final = 8
 _MOVES: Final = ((Part.FUNCTION, ChannelMove.PASS_FUNCTION), (Part.SECURITY, ChannelMove.PASS_SECURITY))
 
 
@@ -94,11 +95,15 @@ async def send_probes(
     Raises:
         Fault: the database cannot keep it.
     """
-    body = msgspec.json.encode({"type": "channel.conformance", "data": {"run_id": id_text(run.id)}})
-    message = id_text(ids.new(IdKind.EVENT, shard=0, region=region_of(run.channel)))
+    body = msgspec.json.encode(
+        {"type": "channel.conformance", "data": {"run_id": id_text(run.id), "check": secrets.token_hex(CHECK_BYTES)}}
+    )
+    run_region = region_of(run.channel)
+    message = id_text(ids.new(IdKind.EVENT, shard=0, region=run_region))
     async with callbacks.session(connections_max=1) as session:
-        for probe in Probe:
-            named = message if probe.is_to_be_taken else f"{message}-{probe}"
+        for probe in _in_any_order():
+            # Nothing but what is wrong with a notification tells it from a genuine one.
+            named = message if probe.is_to_be_taken else id_text(ids.new(IdKind.EVENT, shard=0, region=run_region))
             headers, sent = _made(probe, secret, named, body, now_s=int(now_s))
             answered = await post_once(session, run.callback_url, headers, sent)
             noted = await note_step(pool, run, Notified(probe=probe, status=answered.status))
@@ -115,7 +120,22 @@ def _made(probe: Probe, secret: bytes, message: str, body: bytes, *, now_s: int)
     if probe is Probe.UNSIGNED:
         del headers[SIGNATURE_HEADER]
     assert ID_HEADER in headers, "every notification has an id"
-    return headers, body.replace(b"conformance", b"conformancE") if probe is Probe.CHANGED_BODY else body
+    return headers, _changed(body) if probe is Probe.CHANGED_BODY else body
+
+
+def _in_any_order() -> list[Probe]:
+    """Every probe, in an order that its receiver cannot know; what is repeated comes after what it repeats."""
+    probes: list[Probe] = [probe for probe in Probe if probe is not Probe.REPEATED]
+    secrets.SystemRandom().shuffle(probes)
+    after = probes.index(Probe.GENUINE) + 1
+    probes.insert(after + secrets.randbelow(len(probes) - after + 1), Probe.REPEATED)
+    return probes
+
+
+def _changed(body: bytes) -> bytes:
+    """The same but for one digit of its check, which is another one: it looks as good as before."""
+    at = body.rindex(b'"check":"') + len(b'"check":"')
+    return body[:at] + (b"0" if body[at : at + 1] != b"0" else b"1") + body[at + 1 :]
 
 
 async def _move_on(connection: AnyConnection, run: ConformanceRun, move: ChannelMove) -> None:

@@ -7,6 +7,7 @@ import msgspec
 from engine.core.admission import Entitlement, Scene, entitlement_of
 from engine.core.authorization import code_use
 from engine.core.cards import why_not_issued
+from engine.core.channels import Product
 from engine.core.commands import PresentedCode
 from engine.core.consents import Scope
 from engine.core.id_numbers import IdNumber
@@ -17,6 +18,7 @@ from engine.core.verification import FaceOutcome, FaceResult
 from engine.flows.answer_once import NotDone
 from engine.flows.card_register import CardRegister, Holder
 from engine.store.admissions import Admission, hold_payer, hold_presenter, insert_admission, use_code
+from engine.store.channels import load_standing
 from engine.store.connection import AnyConnection
 from engine.store.consents import Look, look
 from engine.store.participants import Source
@@ -130,7 +132,15 @@ async def _presented(connection: AnyConnection, wish: AdmissionWish) -> CardId |
         return NotDone(code.refusal or Refusal.PAY_CODE_WRONG, (WrongField("pay_code", "not genuine"),))
     if code.refusal is not None:
         return NotDone(code.refusal)
+    if presenter.channel is not None and await _is_stopped(connection, presenter.channel, wish.place):
+        return NotDone(Refusal.CHANNEL_SUSPENDED)
     if not await use_code(connection, code_use(code)):
         return NotDone(Refusal.PAY_CODE_USED)
     refusal = Refusal.DEVICE_REVOKED if presenter.is_revoked else why_not_issued(presenter.status)
     return NotDone(refusal) if refusal is not None else presenter.card
+
+
+async def _is_stopped(source: Source, channel: bytes, place: int) -> bool:
+    """True if the phones that a channel has registered show nobody there now, as they pay nothing."""
+    standing = await load_standing(source, channel)
+    return standing is not None and standing.is_stopped(Product.IDENTITY, place)

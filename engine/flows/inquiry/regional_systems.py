@@ -19,6 +19,7 @@ from msgspec import Meta
 from engine.codes.http_signature import CoveredRequest, content_digest, sign
 from engine.codes.keys import SigningKey
 from engine.core.inquiry import Breaker, InquiryRecord, Topic
+from engine.core.participants import covers
 from engine.flows.callbacks import Callbacks
 from engine.flows.clock import Clock, IdSource
 from engine.store.inquiry import RegionalSource
@@ -123,7 +124,7 @@ async def _ask(
             answer = await _read(response)
     except (aiohttp.ClientError, OSError, ValueError) as error:
         return type(error).__name__
-    return _page_of(answer, topic, question) if answer is not None else "more than an answer can be"
+    return _page_of(answer, source, topic, question) if answer is not None else "more than an answer can be"
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes | None:
@@ -136,7 +137,9 @@ async def _read(response: aiohttp.ClientResponse) -> bytes | None:
     return bytes(answer)
 
 
-def _page_of(answer: bytes, topic: Topic, question: Question) -> RegionalPage[InquiryRecord] | str:
+def _page_of(
+    answer: bytes, source: RegionalSource, topic: Topic, question: Question
+) -> RegionalPage[InquiryRecord] | str:
     try:
         # The type is put together from the topic's struct, which only the line in the table knows.
         page: RegionalPage[InquiryRecord] = msgspec.json.decode(answer, type=RegionalPage[topic.record])  # type: ignore[name-defined]  # as above
@@ -144,6 +147,8 @@ def _page_of(answer: bytes, topic: Topic, question: Question) -> RegionalPage[In
         return "not the topic's form"  # the library's own words may quote what is in the answer
     if len(page.items) > question.limit:
         return "more than was asked for"
+    if not all(covers(source.region, int(item.region)) for item in page.items):
+        return "a record of a region that it does not speak for"
     if page.next_cursor is not None and page.next_cursor == question.cursor:
         return "a page that leads to itself"
     return page

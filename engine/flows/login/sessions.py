@@ -38,6 +38,9 @@ from engine.store.persons import load_card
 
 LOGIN_PURPOSE: Final = "login"
 KEPT_FOR: Final = timedelta(days=7)
+UNANSWERED_KEPT_FOR: Final = timedelta(hours=1)
+"""Anybody may have a code shown: what comes of that is not for days."""
+
 DELETED_AT_ONCE: Final = 20
 
 
@@ -84,7 +87,9 @@ async def begin_login(pool: asyncpg.Pool, ids: IdSource, client: LoginClient, as
         expires_at=now + SHOWN_FOR,
     )
     await insert_login(pool, login)
-    await delete_old_logins(pool, before=now - KEPT_FOR, count=DELETED_AT_ONCE)
+    await delete_old_logins(
+        pool, before=now - KEPT_FOR, unanswered_before=now - UNANSWERED_KEPT_FOR, count=DELETED_AT_ONCE
+    )
     return Begun(login, secret)
 
 

@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from engine.codes.field_keys import Erased
 from engine.codes.keys import Keyring
 from engine.codes.login_code import LoginKey, bearer_of, subject_of
 from engine.core.audit import Access
@@ -32,7 +33,7 @@ from engine.store.connection import AnyConnection
 from engine.store.consents import Look, look
 from engine.store.logins import load_client, load_login, lock_login, update_login
 from engine.store.participants import Clocks, load_clocks
-from engine.store.persons import ID_NUMBER_PLACE, NAME_PLACE, RegisteredCard, load_card
+from engine.store.persons import ID_NUMBER_PLACE, NAME_PLACE, RegisteredCard, load_card, load_sign
 
 Claims = dict[str, object]
 _METHODS: Final = {"password": ["pin"], "passkey": ["pop", "user"]}
@@ -137,8 +138,11 @@ async def revoke_access(connection: AnyConnection, client: LoginClient, token: b
 
 
 async def _usable_card(connection: AnyConnection, login: Login) -> RegisteredCard | None:
+    """The login's card, while it may be used and is still in the app in which the person has agreed."""
     card = await load_card(connection, CardId(login.card)) if login.card is not None else None
-    return card if card is not None and card.status is CardStatus.ACTIVE else None
+    if card is None or card.status is not CardStatus.ACTIVE or login.channel is None:
+        return None
+    return card if await load_sign(connection, card.id, login.channel) is not None else None
 
 
 async def _claims(
@@ -171,9 +175,13 @@ async def _claims(
     await append_access(connection, access, now=clocks.business)
     if not is_agreed:
         return claims
-    id_number = teller.keyring.unseal(card.id_number, place=ID_NUMBER_PLACE).decode()
+    try:
+        name = teller.keyring.unseal(card.name, place=NAME_PLACE).decode()
+        id_number = teller.keyring.unseal(card.id_number, place=ID_NUMBER_PLACE).decode()
+    except Erased:
+        return claims
     return claims | {
-        "name": teller.keyring.unseal(card.name, place=NAME_PLACE).decode(),
+        "name": name,
         "masked_id_number": masked_id_number(id_number),
         "region": f"{card.region:06d}",
     }

@@ -24,6 +24,7 @@ from engine.core.passkeys import (
     CREATE,
     LINK_S,
     PASSKEYS_MAX,
+    USED_LINK_S,
     Passkey,
     PasskeyId,
     RelyingParty,
@@ -144,15 +145,18 @@ class PasskeyDesk:
             label=sealed,
             expires_at=wall + timedelta(seconds=LINK_S),
         )
-        await insert_link(source, kept)
+        await insert_link(source, kept, old_before=wall - timedelta(seconds=USED_LINK_S))
         return token
 
     async def link_of(self, token: bytes, *, wall: datetime) -> PasskeyLink | None:
-        """The link of a token; None if there is none, or its time is over and it was not used."""
+        """The link of a token; None if there is none, or its time is over. One that was used shows a little longer
+        what has come of it, and then tells whoever finds it no more of the payment.
+        """
         link = await load_link(self._pool, hashlib.sha256(token).digest())
-        if link is None or (link.used_at is None and wall >= link.expires_at):
+        if link is None:
             return None
-        return link
+        longer = timedelta(seconds=USED_LINK_S if link.used_at is not None else 0)
+        return link if wall < link.expires_at + longer else None
 
     def label_of_link(self, link: PasskeyLink) -> str:
         """What a passkey will be called that is registered by this link."""

@@ -10,6 +10,8 @@ from typing import Final
 import msgspec
 
 from engine.codes.field_keys import ERASED
+from engine.codes.keys import Keyring
+from engine.core import masking
 from engine.core.approvals import Approval, ApprovalKind
 from engine.core.audit import Access
 from engine.core.ids import CardId, IdKind, id_text, parse_id, region_of
@@ -19,10 +21,11 @@ from engine.core.refusals import Refusal
 from engine.flows.answer_once import NotDone
 from engine.flows.approve import Asking, CarriedOut, ask_approval
 from engine.flows.clock import IdSource
+from engine.flows.passkeys.desk import LABEL_PLACE
 from engine.store.audit import append_access
 from engine.store.connection import AnyConnection
 from engine.store.participants import load_clocks
-from engine.store.personal_data import destroy_person, load_cards_of_same_person
+from engine.store.personal_data import InPlace, destroy_person, load_cards_of_same_person
 from engine.store.persons import hold_card
 
 KEPT: Final = timedelta(days=3653)
@@ -40,8 +43,9 @@ class Erasure(msgspec.Struct, frozen=True, kw_only=True):
 class ErasePerson:
     """Carries an erasure out."""
 
-    def __init__(self, ids: IdSource) -> None:
-        """With what draws random bytes."""
+    def __init__(self, keyring: Keyring, ids: IdSource) -> None:
+        """With what seals, and what draws random bytes."""
+        self._keyring = keyring
         self._ids = ids
 
     async def __call__(self, connection: AnyConnection, approval: Approval, /) -> CarriedOut | NotDone:
@@ -52,9 +56,14 @@ class ErasePerson:
         refused = await why_not_erased(connection, card, now=now)
         if refused is not None:
             return refused
-        # What found the person finds nothing any more, and two who were erased are not the same.
-        index = self._ids.token() + self._ids.token()
-        if not await destroy_person(connection, card, marker=ERASED, index=index, now=now):
+        in_place = InPlace(
+            marker=ERASED,
+            # What found the person finds nothing any more, and two who were erased are not the same.
+            index=self._ids.token() + self._ids.token(),
+            label=self._keyring.seal(masking.ERASED.encode(), place=LABEL_PLACE, nonce=self._ids.nonce()),
+            field_key=self._keyring.field_key.id,
+        )
+        if not await destroy_person(connection, card, in_place, now=now):
             return NotDone(Refusal.ERASURE_NOT_DUE, (WrongField("", "it is done already"),))
         access = Access(
             caller=approval.requested_by,

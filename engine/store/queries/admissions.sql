@@ -1,9 +1,10 @@
 -- name: hold_presenter
 -- Whose phone it is; nothing changes about card and phone until the transaction ends. A lane that needs the payer's row
 -- takes up other commands meanwhile. $1 device_no bigint
-SELECT d.card, d.is_revoked, y.status
+SELECT d.card, d.is_revoked, y.status, r.registered_by
   FROM device d
   JOIN payer y ON y.id = d.card
+  LEFT JOIN card_device r ON r.device_no = d.device_no
  WHERE d.device_no = $1
    FOR UPDATE OF y FOR SHARE OF d;
 

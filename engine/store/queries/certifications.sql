@@ -16,7 +16,8 @@ SELECT b.id, b.card, b.benefit_code, b.agency, b.region, b.cycle_months, b.due_o
  WHERE b.id = $1;
 
 -- name: beneficiaries
--- Newest first; what is null does not matter. $1 agency uuid, $2 card uuid, $3 lowest region integer,
+-- Newest first; what is null does not matter. Of a card: of its person, whichever card the benefit was registered with.
+-- $1 agency uuid, $2 card uuid, $3 lowest region integer,
 -- $4 highest region integer, $5 before uuid, $6 count bigint, $7 due_from date, $8 due_until date,
 -- $9 was_certified bool, $10 is_restored bool
 SELECT b.id, b.card, b.benefit_code, b.agency, b.region, b.cycle_months, b.due_on, b.last_certified_on, b.is_restored,
@@ -24,7 +25,8 @@ SELECT b.id, b.card, b.benefit_code, b.agency, b.region, b.cycle_months, b.due_o
        (SELECT c.is_pending FROM certification c WHERE c.beneficiary = b.id ORDER BY c.n DESC LIMIT 1) AS is_pending
   FROM beneficiary b
  WHERE ($1::uuid IS NULL OR b.agency = $1)
-   AND ($2::uuid IS NULL OR b.card = $2)
+   AND ($2::uuid IS NULL
+        OR b.card = ANY (ARRAY(SELECT o.id FROM card c JOIN card o ON o.person = c.person WHERE c.id = $2) || $2))
    AND b.region BETWEEN $3 AND $4
    AND ($5::uuid IS NULL OR b.id < $5)
    AND ($7::date IS NULL OR b.due_on BETWEEN $7 AND $8)
@@ -34,11 +36,13 @@ SELECT b.id, b.card, b.benefit_code, b.agency, b.region, b.cycle_months, b.due_o
  LIMIT $6;
 
 -- name: hold_beneficiaries
--- Of these cards or of these ids, so that each is certified by one at a time. $1 cards uuid[], $2 ids uuid[]
+-- Of the persons of these cards or of these ids, so that each is certified by one at a time: a benefit stays the
+-- person's when the card that it was registered with has ended. $1 cards uuid[], $2 ids uuid[]
 SELECT b.id, b.card, b.benefit_code, b.agency, b.region, b.cycle_months, b.due_on, b.last_certified_on, b.is_restored,
        b.registered_at, false AS is_pending
   FROM beneficiary b
- WHERE b.card = ANY ($1::uuid[]) OR b.id = ANY ($2::uuid[])
+ WHERE b.card = ANY (ARRAY(SELECT o.id FROM card c JOIN card o ON o.person = c.person WHERE c.id = ANY ($1)) || $1::uuid[])
+    OR b.id = ANY ($2::uuid[])
  ORDER BY b.id
    FOR NO KEY UPDATE;
 
@@ -61,7 +65,14 @@ SELECT c.n, c.method, c.is_pending, c.certified_on, c.certified_by, c.evidence, 
  LIMIT $2;
 
 -- name: due_of_payouts
--- What the register says of the payees of lines. $1 cards uuid[], $2 benefit_codes text[]
-SELECT b.card, b.benefit_code, b.cycle_months, b.due_on, b.last_certified_on, b.is_restored
+-- What the register says of the payees of lines: of the card that is named or, if it knows nothing of that one, of another
+-- that the person has or had, lest a new card pay what an old one holds. $1 cards uuid[], $2 benefit_codes text[]
+SELECT i.card, i.benefit_code, b.cycle_months, b.due_on, b.last_certified_on, b.is_restored
   FROM unnest($1::uuid[], $2::text[]) i(card, benefit_code),
-       LATERAL (SELECT x.* FROM beneficiary x WHERE x.card = i.card AND x.benefit_code = i.benefit_code LIMIT 1) b;
+       LATERAL (SELECT x.*
+                  FROM beneficiary x
+                 WHERE x.card = ANY (ARRAY(SELECT o.id FROM card c JOIN card o ON o.person = c.person WHERE c.id = i.card)
+                                     || i.card)
+                   AND x.benefit_code = i.benefit_code
+                 ORDER BY x.card = i.card DESC, x.due_on DESC
+                 LIMIT 1) b;

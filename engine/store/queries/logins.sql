@@ -45,9 +45,16 @@ INSERT INTO login (token, client, redirect_uri, scopes, client_state, nonce, cha
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
 
 -- name: delete_old_logins
--- A few with each new one, so that nobody has to come round for them. $1 before timestamptz, $2 count bigint
-DELETE FROM login
- WHERE token IN (SELECT l.token FROM login l WHERE l.expires_at < $1 ORDER BY l.expires_at LIMIT $2 FOR UPDATE SKIP LOCKED);
+-- A few with each new one, so that nobody has to come round for them: those that nobody has agreed to go much sooner.
+-- $1 before timestamptz, $2 unanswered before timestamptz, $3 count bigint
+WITH over AS (
+    SELECT l.token FROM login l WHERE l.expires_at < $1 ORDER BY l.expires_at LIMIT $3 FOR UPDATE SKIP LOCKED
+), unanswered AS (
+    SELECT l.token FROM login l
+     WHERE l.confirmed_at IS NULL AND l.expires_at < $2
+     ORDER BY l.expires_at LIMIT $3 FOR UPDATE SKIP LOCKED
+)
+DELETE FROM login WHERE token IN (SELECT o.token FROM over o UNION ALL SELECT u.token FROM unanswered u);
 
 -- name: login
 -- $1 token bytea

@@ -65,8 +65,13 @@ UPDATE passkey SET copied_at = coalesce(copied_at, $2) WHERE id = $1;
 UPDATE passkey SET revoked_at = coalesce(revoked_at, $2) WHERE id = $1;
 
 -- name: insert_link
--- $1 digest bytea, $2 card uuid, $3 channel uuid, $4 payment uuid, $5 label bytea, $6 field_key_id smallint,
--- $7 expires_at timestamptz
+-- A few of those go whose time was over by then. $1 digest bytea, $2 card uuid, $3 channel uuid, $4 payment uuid,
+-- $5 label bytea, $6 field_key_id smallint, $7 expires_at timestamptz, $8 before timestamptz
+WITH old AS (
+    DELETE FROM passkey_link
+     WHERE digest IN (SELECT l.digest FROM passkey_link l
+                       WHERE l.expires_at < $8 ORDER BY l.expires_at LIMIT 20 FOR UPDATE SKIP LOCKED)
+)
 INSERT INTO passkey_link (digest, card, channel, payment, label, field_key_id, expires_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7);
 

@@ -61,6 +61,32 @@ UPDATE physical_card f SET number = $2
   FROM card c
  WHERE c.person = $1 AND f.card = c.id AND f.number IS NOT NULL;
 
+-- name: erase_passkeys
+-- Their labels are sealed under a field key: another sealed text stands in their place. $1 person uuid, $2 label bytea,
+-- $3 field_key_id smallint
+UPDATE passkey k SET label = $2, field_key_id = $3 FROM card c WHERE c.person = $1 AND k.card = c.id;
+
+-- name: erase_passkey_links
+-- To register one, whether it was used or not. $1 person uuid
+DELETE FROM passkey_link l USING card c WHERE c.person = $1 AND l.card = c.id AND l.label IS NOT NULL;
+
+-- name: erase_applications
+-- What was written before the person had a key of its own may be under a field key still. $1 person uuid, $2 marker bytea
+UPDATE application SET form = $2 WHERE person = $1;
+
+-- name: erase_application_notes
+-- $1 person uuid, $2 marker bytea
+UPDATE application_step s SET note = $2
+  FROM application a
+ WHERE a.person = $1 AND s.application = a.id AND s.note IS NOT NULL;
+
+-- name: erase_attachments
+-- $1 person uuid, $2 marker bytea
+UPDATE application_attachment_part f SET bytes = $2
+  FROM application_attachment t
+  JOIN application a ON a.id = t.application
+ WHERE a.person = $1 AND f.attachment = t.id;
+
 -- name: cards_of_same_person
 -- Every card of the person who has this one, and when what the journal says last of it happened. $1 card uuid
 SELECT o.id, y.status, k.secret IS NOT NULL AS has_key,

@@ -95,12 +95,16 @@ async def seen_application(request: web.Request) -> Application:
     found = await load_application(request.app[NODE].pool, id_in_path(request, "id", IdKind.APPLICATION))
     if found is None or found.submitted_at is None:
         raise Refused(Refusal.NOT_FOUND)
-    await may_as_operator(request, Right.READ, found.region)
+    try:
+        await may_as_operator(request, Right.READ, found.region)
+    except Refused as refused:
+        await note_look(request, found, "applications.course", refusal=refused.refusal)
+        raise
     return found
 
 
-async def note_look(request: web.Request, seen: Application, action: str) -> None:
-    """Keep that personal data of an application were looked at, before they are shown.
+async def note_look(request: web.Request, seen: Application, action: str, *, refusal: Refusal | None = None) -> None:
+    """Keep that personal data of an application were looked at, before they are shown, or that this was refused.
 
     Raises:
         Fault: it cannot be kept; then nothing is shown.
@@ -111,7 +115,7 @@ async def note_look(request: web.Request, seen: Application, action: str) -> Non
         action=action,
         purpose=None,
         object=id_text(seen.id),
-        result="allowed",
+        result=refusal.slug if refusal is not None else "allowed",
         trace_id=request[TRACE_ID],
         channel=seen.channel,
     )

@@ -6,6 +6,7 @@ from engine.core.audit import Access
 from engine.core.ids import IdKind
 from engine.core.refusals import Refusal
 from engine.store.audit import append_access
+from engine.store.faults import translated
 from engine.store.persons import RegisteredCard, Sign
 from engine.web.body import Refused
 from engine.web.boundary import CALLER, TRACE_ID, caller_id
@@ -49,8 +50,9 @@ async def note_look(request: web.Request, access: Access) -> None:
     """
     node = request.app[NODE]
     now = (await node.reads.business_now()).now
-    async with node.pool.acquire() as connection, connection.transaction():
-        await append_access(connection, access, now=now)
+    with translated():
+        async with node.pool.acquire() as connection, connection.transaction():
+            await append_access(connection, access, now=now)
 
 
 async def looked_at_card(request: web.Request, action: str) -> tuple[RegisteredCard, Sign | None]:

@@ -33,7 +33,11 @@ async def get_audit(request: web.Request) -> web.Response:
     operator = await reading_operator(request)
     page = page_of(request, filters=("purpose", *FILTERS))
     filters = page.filters
-    purpose = purpose_of(filters)
+    try:
+        purpose = purpose_of(filters)
+    except Refused as refused:
+        await note_look(request, access_of(request, "audit.read", refusal=refused.refusal))
+        raise
     wanted = AuditWanted(
         regions=regions_of(operator.region),
         count=page.limit + 1,

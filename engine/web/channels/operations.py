@@ -89,6 +89,7 @@ CHANNELS_OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         text="For everybody: those that are live. May be kept for half a minute.",
         parameters=PAGE,
         response=ChannelDirectory,
+        refusals=(Refusal.DUPLICATE_FIELD, Refusal.UNKNOWN_FIELD, Refusal.FIELD_INVALID),
     ),
     ("GET", "/v1/channels/{id}"): Operation(
         tag=Tag.CHANNELS,

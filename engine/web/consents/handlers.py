@@ -13,6 +13,7 @@ from engine.flows.consents.record import GivenConsent, record_consent, withdraw_
 from engine.store.connection import AnyConnection
 from engine.store.consents import load_consent, load_consents
 from engine.store.persons import RegisteredCard, load_card, load_sign
+from engine.web.audit.looks import access_of, note_look
 from engine.web.body import Refused, read_body, refuse_field
 from engine.web.boundary import BODY, caller_id
 from engine.web.card_callers import caller_kind, card_again, channel_of_request, may_as_operator, now_of, once, today_of
@@ -25,6 +26,8 @@ from engine.web.payments import json_response
 from engine.web.personal_acts import agreed
 from engine.web.render import encode_json
 from engine.web.wire_cards import EndingRequest
+
+LIST = "consents.list"
 
 
 async def post_consent(request: web.Request) -> web.Response:
@@ -72,6 +75,7 @@ async def get_consents(request: web.Request) -> web.Response:
     is_channel = caller_kind(request) is IdKind.CHANNEL
     page = page_of(request, IdKind.CONSENT, filters=("card_id",))
     card = await _card_of(request, page.filters.get("card_id"), is_channel=is_channel)
+    await note_look(request, access_of(request, LIST, subject=card.id))
     today = await today_of(request)
     found = await load_consents(
         request.app[NODE].pool,
@@ -141,7 +145,11 @@ async def _card_of(request: web.Request, text: str | None, *, is_channel: bool) 
     if card is None:
         raise Refused(Refusal.NOT_FOUND)
     if not is_channel:
-        await may_as_operator(request, Right.READ, card.region)
+        try:
+            await may_as_operator(request, Right.READ, card.region)
+        except Refused as refused:
+            await note_look(request, access_of(request, LIST, subject=card.id, refusal=refused.refusal))
+            raise
     elif await load_sign(pool, card.id, caller_id(request)) is None:
         asked_for = await load_consents(pool, card.id, channel=caller_id(request), before=None, count=1)
         if not asked_for:

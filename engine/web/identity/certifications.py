@@ -20,7 +20,7 @@ from engine.store.certifications import load_certifications as load_history
 from engine.store.connection import AnyConnection
 from engine.store.persons import RegisteredCard, load_card, load_relatives, load_sign
 from engine.web.agency_requests import agency_of_request, id_in_path
-from engine.web.audit.looks import access_of
+from engine.web.audit.looks import access_of, note_look
 from engine.web.body import Refused, read_body, refuse_field
 from engine.web.boundary import BODY, CALLER, caller_id, idempotency_key
 from engine.web.card_callers import may_as_operator, now_of, register_of, today_of
@@ -35,6 +35,7 @@ from engine.web.identity.wire import (
     beneficiary_details,
     beneficiary_view,
 )
+from engine.web.issued_cards import refuse_where_not_granted
 from engine.web.lists import no_parameters, page_of
 from engine.web.node import NODE
 from engine.web.operator_requests import done_response, reading_operator
@@ -45,6 +46,7 @@ from engine.web.render import encode_json
 HISTORY_MAX: Final = 50
 _YEARS_BACK: Final = timedelta(days=3_653)
 _PURPOSE: Final = "eligibility certification"
+_LIST: Final = "identity.certifications"
 _STATES: Final = {state.value: state for state in State}
 _EVERYWHERE: Final = (0, REGION_MAX)
 
@@ -96,6 +98,8 @@ async def get_certifications(request: web.Request) -> web.Response:
     card_id = page.filters.get("card_id")
     card = _card_named(card_id, "/card_id") if card_id is not None else None
     agency, regions = await _scope_of(request, card)
+    if card is not None:
+        await note_look(request, access_of(request, _LIST, subject=card, purpose=_PURPOSE))
     pool, today = request.app[NODE].pool, await today_of(request)
     state = page.filters.get("status")
     if state is not None and state not in _STATES:
@@ -120,6 +124,7 @@ async def get_certification(request: web.Request) -> web.Response:
     agency, regions = await _scope_of(request, one.card)
     if agency not in (None, one.agency) or not regions[0] <= one.region <= regions[1]:
         raise Refused(Refusal.NOT_FOUND)
+    await note_look(request, access_of(request, _LIST, subject=one.card, purpose=_PURPOSE, about=id_text(one.id)))
     history = await load_history(pool, one.id, count=HISTORY_MAX)
     return json_response(encode_json(beneficiary_details(one, history, today=(await today_of(request)))))
 
@@ -344,12 +349,13 @@ async def _issued_card(request: web.Request, card: CardId) -> RegisteredCard:
     """A card that the channel which calls has issued; for it there are no others.
 
     Raises:
-        Refused: it has not.
+        Refused: it has not, or may not certify people where the card is from.
     """
     pool = request.app[NODE].pool
     seen = await load_card(pool, card)
     if seen is None or await load_sign(pool, card, caller_id(request)) is None:
         raise Refused(Refusal.NOT_FOUND)
+    await refuse_where_not_granted(request, seen.region)
     return seen
 
 

@@ -10,6 +10,20 @@ _PLACE: Final = FieldNote("Where it is, as people are shown before they agree.")
 _CARD: Final = id_note("The card of the person in whose app the code was scanned.", IdKind.CARD)
 _ASKED: Final = FieldNote("What it may ask for. `profile`: name, masked ID number and region.")
 
+ASKED_NOTES: Final[dict[str, str]] = {
+    "response_type": "What is asked for.",
+    "client_id": "The portal.",
+    "redirect_uri": "One of its registered addresses.",
+    "scope": "`openid`, and `profile` for name, masked ID number and region. Others' scopes are ignored.",
+    "state": "Comes back as it is.",
+    "nonce": "Comes back in the id token.",
+    "code_challenge": "SHA-256 of the code verifier, base64url.",
+    "code_challenge_method": "How it was made.",
+    "prompt": "`none` is answered with `login_required`: nobody stays logged in here.",
+    "ui_locales": "The page's language: `zh-CN` or `en`.",
+}
+"""What a portal may ask, in the query or as a form."""
+
 LOGIN_NAMES: Final[dict[str, FieldNote]] = {}
 """By field, for every struct."""
 
@@ -56,7 +70,16 @@ LOGIN_NOTES: Final[dict[tuple[str, str], FieldNote]] = {
     ("TokenRequest", "code"): FieldNote("What the browser has come back with; good once."),
     ("TokenRequest", "redirect_uri"): FieldNote("The address that it has come back to."),
     ("TokenRequest", "code_verifier"): FieldNote("What the code challenge was made of (RFC 7636)."),
-    ("TokenRequest", "client_id"): FieldNote("The portal, if it repeats who it is."),
+    **{("AuthorizationRequest", name): FieldNote(text) for name, text in ASKED_NOTES.items()},
+    **{
+        (view, field): note
+        for view in ("TokenRequest", "TokenRevocationRequest")
+        for field, note in {
+            "client_id": FieldNote("The portal, unless it comes as HTTP Basic."),
+            "client_secret": FieldNote("Its secret, unless that comes as HTTP Basic."),
+        }.items()
+    },
+    ("UserinfoRequest", "access_token"): FieldNote("The access token, unless it is in the header."),
     ("TokenRevocationRequest", "token"): FieldNote("The access token."),
     ("TokenRevocationRequest", "token_type_hint"): FieldNote("Not used: there is one kind."),
     ("TokenDocument", "access_token"): FieldNote("Opens userinfo."),

@@ -3,11 +3,15 @@
 from collections.abc import Mapping
 from typing import Final
 
+import msgspec
+
 from engine.codes.order_code import TOKEN_PATTERN
 from engine.core.ids import IdKind
 from engine.core.refusals import Refusal
 from engine.web.field_notes import id_pattern
+from engine.web.login.field_notes import ASKED_NOTES
 from engine.web.login.wire import (
+    AuthorizationRequest,
     LoginClientList,
     LoginClientRequest,
     LoginClientView,
@@ -20,8 +24,9 @@ from engine.web.login.wire import (
     TokenDocument,
     TokenRequest,
     TokenRevocationRequest,
+    UserinfoRequest,
 )
-from engine.web.operation import PAGE, Operation, Parameter, Tag, object_schema, text_schema
+from engine.web.operation import PAGE, Operation, Parameter, Schema, Tag, object_schema, text_schema
 from engine.web.wire import NothingRequest
 
 _CLIENT_ID: Final = Parameter(
@@ -61,9 +66,17 @@ _AGREEING: Final = (
 _UNAUTHORIZED: Final = ("`invalid_client`; the header `WWW-Authenticate` says what would do.", OAuthErrorDocument)
 
 
-def _asked(name: str, text: str, *values: str) -> Parameter:
-    return Parameter(name=name, text=text, schema=text_schema(*values))
-
+_ONLY: Final[Mapping[str, tuple[str, ...]]] = {"response_type": ("code",), "code_challenge_method": ("S256",)}
+_TOLD: Final[Schema] = {
+    "type": "object",
+    "properties": {name: text_schema() for name in ("sub", "name", "masked_id_number", "region")},
+    "required": ["sub"],
+}
+_TOO_MANY: Final = ("`temporarily_unavailable`; `Retry-After` says when it would be.", OAuthErrorDocument)
+_UNTOLD: Final[Mapping[int, tuple[str, type[msgspec.Struct]]]] = {
+    401: ("`invalid_token`.", OAuthErrorDocument),
+    429: _TOO_MANY,
+}
 
 _OPERATORS: Final[Mapping[tuple[str, str], Operation]] = {
     ("POST", "/v1/identity/clients"): Operation(
@@ -169,17 +182,21 @@ _PORTALS: Final[Mapping[tuple[str, str], Operation]] = {
         text="Authorization code flow with PKCE (S256). The browser is shown a QR code, and comes back with `code`,"
         " `state` and `iss`, or with an `error` of RFC 6749, section 4.1.2.1. Unknown parameters are ignored.",
         parameters=(
-            _asked("response_type", "What is asked for.", "code"),
-            _asked("client_id", "The portal."),
-            _asked("redirect_uri", "One of its registered addresses."),
-            _asked("scope", "`openid`, and `profile` for name, masked ID number and region."),
-            _asked("state", "Comes back as it is."),
-            _asked("nonce", "Comes back in the id token."),
-            _asked("code_challenge", "SHA-256 of the code verifier, base64url."),
-            _asked("code_challenge_method", "How it was made.", "S256"),
-            _asked("prompt", "`none` is answered with `login_required`: nobody stays logged in here."),
-            _asked("ui_locales", "The page's language: `zh-CN` or `en`."),
+            *(
+                Parameter(name=name, text=text, schema=text_schema(*_ONLY.get(name, ())))
+                for name, text in ASKED_NOTES.items()
+            ),
         ),
+        status=303,
+        media_types=(),
+        refusals=(Refusal.REDIRECT_NOT_ALLOWED,),
+    ),
+    ("POST", "/oauth2/authorize"): Operation(
+        tag=Tag.OPEN,
+        summary="Send a browser to log in, by a form",
+        text="What the query says otherwise is in a form, which a portal's own page sends. The answers are the same.",
+        request=AuthorizationRequest,
+        is_form=True,
         status=303,
         media_types=(),
         refusals=(Refusal.REDIRECT_NOT_ALLOWED,),
@@ -187,14 +204,15 @@ _PORTALS: Final[Mapping[tuple[str, str], Operation]] = {
     ("POST", "/oauth2/token"): Operation(
         tag=Tag.OPEN,
         summary="Redeem a code",
-        text="A form (`application/x-www-form-urlencoded`), with the portal's id and secret as HTTP Basic. A code is"
-        " good for a minute, once; one that comes again takes back the tokens of the first time.",
+        text="A form (`application/x-www-form-urlencoded`), with the portal's id and secret as HTTP Basic or in it. A"
+        " code is good for a minute, once; one that comes again takes back the tokens of the first time.",
         request=TokenRequest,
         is_form=True,
         response=TokenDocument,
         answers={
             400: ("`invalid_request`, `invalid_grant` or `unsupported_grant_type`.", OAuthErrorDocument),
             401: _UNAUTHORIZED,
+            429: _TOO_MANY,
         },
     ),
     ("GET", "/oauth2/userinfo"): Operation(
@@ -202,21 +220,26 @@ _PORTALS: Final[Mapping[tuple[str, str], Operation]] = {
         summary="Who has logged in",
         text="With the access token as `Authorization: Bearer`. `sub` names the person for this portal only; the rest"
         " is there if the person has agreed to `profile`, and not taken that back.",
-        response={
-            "type": "object",
-            "properties": {name: text_schema() for name in ("sub", "name", "masked_id_number", "region")},
-            "required": ["sub"],
-        },
-        answers={401: ("`invalid_token`.", OAuthErrorDocument)},
+        response=_TOLD,
+        answers=_UNTOLD,
+    ),
+    ("POST", "/oauth2/userinfo"): Operation(
+        tag=Tag.OPEN,
+        summary="Who has logged in, by POST",
+        text="The same, with the access token in the header or in a form.",
+        request=UserinfoRequest,
+        is_form=True,
+        response=_TOLD,
+        answers={400: ("`invalid_request`.", OAuthErrorDocument), **_UNTOLD},
     ),
     ("POST", "/oauth2/revoke"): Operation(
         tag=Tag.OPEN,
         summary="Give an access token back",
-        text="A form, with the portal's id and secret as HTTP Basic. Also answered with 200 if there is no such token.",
+        text="A form, with the portal's id and secret as for a code. Also answered with 200 if there is no such token.",
         request=TokenRevocationRequest,
         is_form=True,
         media_types=(),
-        answers={400: ("`invalid_request`.", OAuthErrorDocument), 401: _UNAUTHORIZED},
+        answers={400: ("`invalid_request`.", OAuthErrorDocument), 401: _UNAUTHORIZED, 429: _TOO_MANY},
     ),
 }
 LOGIN_OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {**_OPERATORS, **_CHANNELS, **_PORTALS}

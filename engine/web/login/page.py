@@ -9,13 +9,16 @@ import functools
 from collections.abc import Mapping
 from typing import Final
 
+import structlog
 from aiohttp import web
 
 from engine.codes.login_code import bearer_of
 from engine.codes.order_code import read_token, token_text
 from engine.core.logins import Login, LoginState, OAuthFault, is_code_good
+from engine.store.faults import Fault
 from engine.store.logins import load_client, load_login
 from engine.store.participants import Clocks, load_clocks
+from engine.web.boundary import TRACE_ID
 from engine.web.docs import STATIC, language_of
 from engine.web.login.page_html import Ending, ShownLogin, ending_page, login_page
 from engine.web.login.provider import COOKIE, back
@@ -32,6 +35,8 @@ CONTENT_SECURITY_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; form-action 'none';"
     " base-uri 'none'; frame-ancestors 'none'"
 )
+log = structlog.get_logger("engine.web")
+
 _HEADERS: Final = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
@@ -44,6 +49,14 @@ _REFUSED: Final = OAuthFault("access_denied", "the person has said no, or nothin
 
 async def get_login_page(request: web.Request) -> web.Response:
     """`GET /q/l/{token}`: the code to be scanned and who asks; once somebody has said yes or no, the way back."""
+    try:
+        return await _shown(request)
+    except Fault as fault:
+        log.error("page.store_unavailable", trace_id=request[TRACE_ID], fault=str(fault))
+        return _ended(request, "busy", status=503)
+
+
+async def _shown(request: web.Request) -> web.Response:
     login = await _login_in(request)
     if login is None:
         return _ended(request, "unknown", status=404)
@@ -65,12 +78,15 @@ async def get_login_page(request: web.Request) -> web.Response:
 
 async def get_login_status(request: web.Request) -> web.Response:
     """`GET /q/l/{token}/status`: where the login stands, for the browser that shows its code."""
-    login = await _login_in(request)
-    if login is None or not login.is_shown_by(request.cookies.get(COOKIE)):
-        response = json_response(encode_json({"status": "unknown"}), status=404)
-    else:
-        now = (await load_clocks(request.app[NODE].pool)).business
-        response = json_response(encode_json({"status": status_name(login, now=now)}))
+    said, status = "unknown", 404
+    try:
+        login = await _login_in(request)
+        if login is not None and login.is_shown_by(request.cookies.get(COOKIE)):
+            said, status = status_name(login, now=(await load_clocks(request.app[NODE].pool)).business), 200
+    except Fault as fault:  # told here, for the boundary would write the code to the log
+        log.error("page.store_unavailable", trace_id=request[TRACE_ID], fault=str(fault))
+        status = 503
+    response = json_response(encode_json({"status": said}), status=status)
     response.headers["Cache-Control"] = "no-store"
     return response
 

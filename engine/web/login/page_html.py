@@ -14,7 +14,7 @@ from engine.codes.render import qr_svg
 from engine.core.logins import Login, LoginClient, LoginScope, LoginState
 from engine.web.docs import STATIC, Language
 
-Ending = Literal["expired", "consumed", "elsewhere", "unknown"]
+Ending = Literal["expired", "consumed", "elsewhere", "unknown", "busy"]
 
 
 class ShownLogin(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,6 +117,8 @@ TEXTS: Final[Mapping[Language, Mapping[str, str]]] = {
         "consumed_hint": "每个登录码仅限使用一次。您可以关闭本页面。",
         "elsewhere": "该登录码显示在另一台设备上",
         "elsewhere_hint": "请使用已开通电子社保卡的手机应用扫描,而不是相机或浏览器。",
+        "busy": "系统繁忙",
+        "busy_hint": "请稍后刷新本页面。",
         "unknown": "未找到登录码",
         "unknown_hint": "请返回原网站重新登录。",
         "return": "返回原网站",
@@ -143,6 +145,8 @@ TEXTS: Final[Mapping[Language, Mapping[str, str]]] = {
         "consumed_hint": "A code is good once. You may close this page.",
         "elsewhere": "This login code is shown on another device",
         "elsewhere_hint": "Scan it with an app that has your electronic social security card, not with the camera.",
+        "busy": "The system is busy",
+        "busy_hint": "Load this page again in a moment.",
         "unknown": "There is no such login code",
         "unknown_hint": "Go back to the site and log in again.",
         "return": "Back to the site",

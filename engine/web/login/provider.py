@@ -7,6 +7,7 @@ from typing import Final
 from urllib.parse import urlencode, urlsplit
 
 from aiohttp import web
+from multidict import MultiMapping
 
 from engine.codes.login_code import ALGORITHM, LoginKey
 from engine.codes.order_code import token_text
@@ -18,12 +19,14 @@ from engine.flows.login.sessions import begin_login
 from engine.store.logins import load_client
 from engine.store.participants import load_clocks
 from engine.web.body import Refused
+from engine.web.login.forms import form_in, query_in, twice_in
 from engine.web.node import NODE, Node
 from engine.web.orders import origin_of
 from engine.web.payments import json_response
 from engine.web.render import encode_json
 
 COOKIE: Final = "login"
+CLIENT_METHODS: Final = ("client_secret_basic", "client_secret_post")
 KEYS_AGE_S: Final = 300
 _COOKIE_LASTS_S: Final = 3 * int(SHOWN_FOR.total_seconds())
 NO_STORE: Final = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
@@ -45,8 +48,8 @@ async def get_openid_configuration(request: web.Request) -> web.Response:
         "grant_types_supported": ["authorization_code"],
         "subject_types_supported": ["pairwise"],
         "id_token_signing_alg_values_supported": [ALGORITHM],
-        "token_endpoint_auth_methods_supported": ["client_secret_basic"],
-        "revocation_endpoint_auth_methods_supported": ["client_secret_basic"],
+        "token_endpoint_auth_methods_supported": list(CLIENT_METHODS),
+        "revocation_endpoint_auth_methods_supported": list(CLIENT_METHODS),
         "code_challenge_methods_supported": ["S256"],
         "claims_supported": ["sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "amr", *PROFILE_CLAIMS],
         "ui_locales_supported": ["zh-CN", "en"],
@@ -86,10 +89,25 @@ async def get_authorize(request: web.Request) -> web.Response:
     Raises:
         Refused: the portal or the address to come back to is not registered. Then the browser is sent nowhere.
     """
-    node, given = request.app[NODE], request.query
-    client = await _asking_client(request)
-    redirect_uri = given["redirect_uri"]
-    twice = {name for name in given if len(given.getall(name)) > 1}
+    return await _shown_a_code(request, query_in(request))
+
+
+async def post_authorize(request: web.Request) -> web.Response:
+    """`POST /oauth2/authorize`: the same with a form, which a portal has its page send (Core, section 3.1.2.1).
+
+    Raises:
+        Refused: the portal or the address to come back to is not registered, or there is no form.
+        HTTPRequestTimeout: the form does not come to its end.
+    """
+    given = await form_in(request)
+    if given is None:
+        raise Refused(Refusal.REDIRECT_NOT_ALLOWED)
+    return await _shown_a_code(request, given)
+
+
+async def _shown_a_code(request: web.Request, given: MultiMapping[str]) -> web.Response:
+    node, client = request.app[NODE], await _asking_client(request, given)
+    redirect_uri, twice = given["redirect_uri"], twice_in(given)
     if twice:
         state = given.get("state") if "state" not in twice else None
         return back(request, redirect_uri, state, OAuthFault("invalid_request", "a parameter is given twice"))
@@ -125,13 +143,13 @@ def back(request: web.Request, redirect_uri: str, state: str | None, said: OAuth
     return web.Response(status=303, headers={**NO_STORE, "Location": f"{redirect_uri}{joint}{query}"})
 
 
-async def _asking_client(request: web.Request) -> LoginClient:
+async def _asking_client(request: web.Request, given: MultiMapping[str]) -> LoginClient:
     """The portal that asks, to whose own address the browser will come back.
 
     Raises:
         Refused: there is none, it is suspended, or the address is another.
     """
-    names, addresses = (request.query.getall(name, []) for name in ("client_id", "redirect_uri"))
+    names, addresses = (given.getall(name, []) for name in ("client_id", "redirect_uri"))
     client = await client_named(request, names[0]) if len(names) == len(addresses) == 1 else None
     if client is None or client.state is not ClientState.ACTIVE or addresses[0] not in client.redirect_uris:
         raise Refused(Refusal.REDIRECT_NOT_ALLOWED)

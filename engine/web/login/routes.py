@@ -24,7 +24,9 @@ LOGIN_ROUTES: tuple[Route, ...] = (
     Route("GET", "/.well-known/openid-configuration", provider.get_openid_configuration, is_signed=False),
     Route("GET", "/oauth2/jwks", provider.get_login_keys, is_signed=False),
     Route("GET", "/oauth2/authorize", provider.get_authorize, is_signed=False),
+    Route("POST", "/oauth2/authorize", provider.post_authorize, is_signed=False),
     Route("POST", "/oauth2/token", tokens.post_token, is_signed=False),
     Route("GET", "/oauth2/userinfo", tokens.get_userinfo, is_signed=False),
+    Route("POST", "/oauth2/userinfo", tokens.post_userinfo, is_signed=False),
     Route("POST", "/oauth2/revoke", tokens.post_revocation_of_token, is_signed=False),
 )

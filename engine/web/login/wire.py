@@ -114,6 +114,21 @@ class LoginView(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime
 
 
+class AuthorizationRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a portal asks a person for, as a form (RFC 6749, section 4.1.1; OpenID Connect Core 1.0, 3.1.2.1)."""
+
+    response_type: Literal["code"]
+    client_id: str
+    redirect_uri: str
+    scope: str
+    code_challenge: str
+    code_challenge_method: Literal["S256"]
+    state: str | None = None
+    nonce: str | None = None
+    prompt: str | None = None
+    ui_locales: str | None = None
+
+
 class TokenRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A code that a portal brings, as a form (RFC 6749, section 4.1.3; RFC 7636, section 4.5)."""
 
@@ -122,6 +137,19 @@ class TokenRequest(msgspec.Struct, frozen=True, kw_only=True):
     redirect_uri: str
     code_verifier: str
     client_id: str | None = None
+    client_secret: str | None = None
+
+    def __repr__(self) -> str:
+        return "TokenRequest(***)"
+
+
+class UserinfoRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """An access token that a portal shows, as a form (RFC 6750, section 2.2). Its repr shows nothing."""
+
+    access_token: str | None = None
+
+    def __repr__(self) -> str:
+        return "UserinfoRequest(***)"
 
 
 class TokenRevocationRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,6 +157,11 @@ class TokenRevocationRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     token: str
     token_type_hint: str | None = None
+    client_id: str | None = None
+    client_secret: str | None = None
+
+    def __repr__(self) -> str:
+        return "TokenRevocationRequest(***)"
 
 
 class TokenDocument(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ SwaggerUIBundle({
   validatorUrl: null,
   queryConfigEnabled: false,
   supportedSubmitMethods: [],
-  docExpansion: "list",
+  docExpansion: "none", // two hundred operations at once take a slow machine a minute to draw
   defaultModelsExpandDepth: 0,
   operationsSorter: null,
   presets: [SwaggerUIBundle.presets.apis],
