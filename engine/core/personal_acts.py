@@ -15,3 +15,10 @@ class PersonalAct(msgspec.Struct, frozen=True, kw_only=True):
 
     kind: ActKind
     digest: str
+
+
+def act_text(act: str, bound_to: str) -> str:
+    """What a password that agrees to *act*, about *bound_to*, is sealed for. An order's number has no slash, so no
+    order is paid by it.
+    """
+    return f"{bound_to}/{act}"

@@ -142,7 +142,8 @@ CARD_OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         tag=Tag.CARDS,
         summary="End a card for good",
         text="For operators, who give a reason, and for channels that have issued it: then the person agrees by the"
-        " card's password, sealed with the card's id as `order_no`, or by a passkey, for the act `cancel`, bound to the"
+        " card's password, sealed with the card's id and `/cancel` as `order_no`, or by a passkey, for the act"
+        " `cancel`, bound to the"
         " card's id.",
         parameters=(CARD_ID,),
         request=EndingRequest,
@@ -172,7 +173,8 @@ CARD_OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("POST", "/v1/cards/{id}/signs/{sign_no}/unlink"): Operation(
         tag=Tag.CARDS,
         summary="End what a channel has issued",
-        text="For the channel: the person agrees by the card's password, sealed with the `sign_no` as `order_no`, or by"
+        text="For the channel: the person agrees by the card's password, sealed with the `sign_no` and `/unlink` as"
+        " `order_no`, or by"
         " a passkey, for the act `unlink`, bound to the `sign_no`. For operators, who give a reason. With the last"
         " issue that lets the card pay, paying ends.",
         parameters=(CARD_ID, _SIGN_NO),

@@ -7,7 +7,7 @@ from aiohttp import web
 from engine.codes.password_block import BoundTo
 from engine.core.commands import CheckPassword
 from engine.core.ids import CardId
-from engine.core.personal_acts import PersonalAct
+from engine.core.personal_acts import PersonalAct, act_text
 from engine.core.refusals import Refusal
 from engine.flows.passkeys.desk import Wanted, evidence_of
 from engine.store.persons import RegisteredCard
@@ -29,9 +29,10 @@ async def agreed(
 ) -> PersonalAct | web.Response:
     """What shows that the person agrees to *act*, about *bound_to*, an id; else the response that refuses.
 
-    A password is sealed with *bound_to* as its `order_no`; a wrong one is one try less, as it is at a till, and what is
-    wrong with its block is said only once the idempotency key is known to be new. A passkey has signed a challenge for
-    just this; the same answer under the same key is right again.
+    A password is sealed with `{bound_to}/{act}` as its `order_no`, which no order's number can be; a wrong one is
+    one try less, as it is at a till, and what is wrong with its block is said only once the idempotency key is
+    known to be new. A passkey has signed a challenge for just this; the same answer under the same key is right
+    again.
 
     Raises:
         Refused: nothing has come along, or no key, a passkey has not agreed, or too many passwords are being checked.
@@ -49,7 +50,9 @@ async def agreed(
     if given.password_block is None:
         raise Refused(Refusal.REAUTHENTICATION_REQUIRED)
     key = idempotency_key(request)
-    proof = await checked_password(request.app[NODE], card.id, given.password_block, BoundTo(order_no=bound_to))
+    proof = await checked_password(
+        request.app[NODE], card.id, given.password_block, BoundTo(order_no=act_text(act, bound_to))
+    )
     command = CheckPassword(
         caller=caller_id(request),
         key=key,

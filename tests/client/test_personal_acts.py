@@ -25,7 +25,7 @@ CONSENT: dict[str, object] = {
         ("/v1/identity/logins/T0k/cancel", None),
         ("/v1/consents/con_1/withdraw", "con_1"),
         ("/v1/applications/app_1/submit", "app_1"),
-        ("/v1/applications/app_1/withdraw", "app_1/withdraw"),
+        ("/v1/applications/app_1/withdraw", "app_1"),
         ("/v1/cards/card_1/signs/sgn_1/unlink", "sgn_1"),
         ("/v1/cards/card_1/cancel", "card_1"),
         ("/v1/payments/pay_1/confirmation", "pay_1"),
@@ -57,6 +57,7 @@ def test_consent_names_all_of_itself() -> None:
         (CONSENT | {"valid_until": 5}, id_text(CHANNEL)),
         ({}, id_text(CHANNEL)),
     ],
+    ids=["nobody", "scope", "date", "nothing"],
 )
 def test_what_is_no_consent_is_not_agreed_to(body: dict[str, object], channel: str | None) -> None:
     with pytest.raises(ValueError, match="consent"):

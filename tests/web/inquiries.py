@@ -86,7 +86,7 @@ async def consent(
 ) -> Reply:
     """The person agrees by password."""
     body = await agreement_body(api, who, scopes, **changes)
-    block = await sealed(api, bound_to(body, channel))
+    block = await sealed(api, f"{bound_to(body, channel)}/consent")
     return await api.post("/v1/consents", body | {"password_block": block}, caller="channel", key=key)
 
 

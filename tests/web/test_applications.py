@@ -127,7 +127,7 @@ class Desk(msgspec.Struct, frozen=True):
 
     async def agreed(self, path: str) -> Json:
         """The person's own act about an application."""
-        return {"password_block": await sealed(self.api, path.rpartition("/")[2])}
+        return {"password_block": await sealed(self.api, f"{path.rpartition('/')[2]}/submit")}
 
     async def submit(self, path: str) -> Reply:
         """Handed in, as the person wants it."""
@@ -366,9 +366,9 @@ async def test_person_hands_in_and_takes_back_a_channel_alone_cannot(desk: Desk)
     who = await desk.person(55)
     path = await desk.drafted(who)
     assert (await desk.api.post(f"{path}/submit", {}, caller="channel")).refused == (403, "reauthentication-required")
-    other = {"password_block": await sealed(desk.api, nobodys_id(IdKind.APPLICATION))}
+    other = {"password_block": await sealed(desk.api, f"{nobodys_id(IdKind.APPLICATION)}/submit")}
     assert (await desk.api.post(f"{path}/submit", other, caller="channel")).status == 422
-    wrong = {"password_block": await sealed(desk.api, path.rpartition("/")[2], "123450")}
+    wrong = {"password_block": await sealed(desk.api, f"{path.rpartition('/')[2]}/submit", "123450")}
     assert (await desk.api.post(f"{path}/submit", wrong, caller="channel")).refused == (403, "password-incorrect")
     assert await desk.status(path) == "draft"
     key, right = a_key(), await desk.agreed(path)

@@ -209,12 +209,12 @@ async def test_channel_cancels_with_the_persons_password_only(desk: Api) -> None
     cancel = f"{who.path}/cancel"
     assert (await desk.post(cancel, {}, caller="channel")).refused == (403, "reauthentication-required")
     assert (await desk.post(cancel, {"reason": "so"}, caller="channel")).refused == (403, "reauthentication-required")
-    wrong = {"password_block": await sealed(desk, who.id, "123450")}
+    wrong = {"password_block": await sealed(desk, f"{who.id}/cancel", "123450")}
     assert (await desk.post(cancel, wrong, caller="channel")).refused == (403, "password-incorrect")
-    for_another = {"password_block": await sealed(desk, nobodys_id(IdKind.CARD))}
+    for_another = {"password_block": await sealed(desk, f"{nobodys_id(IdKind.CARD)}/cancel")}
     assert (await desk.post(cancel, for_another, caller="channel")).status == 422
     assert (await desk.get(who.path, caller="channel"))["status"] == "active"
-    right = {"password_block": await sealed(desk, who.id)}
+    right = {"password_block": await sealed(desk, f"{who.id}/cancel")}
     assert (await desk.post(cancel, right, caller="channel"))["status"] == "cancelled"
 
 
@@ -223,10 +223,10 @@ async def test_wrong_passwords_are_counted_as_at_a_till(desk: Api) -> None:
     await give_password(desk, who)
     codes = []
     for _ in range(6):
-        body = {"password_block": await sealed(desk, who.id, "123450")}
+        body = {"password_block": await sealed(desk, f"{who.id}/cancel", "123450")}
         codes.append((await desk.post(f"{who.path}/cancel", body, caller="channel")).code)
     assert codes == ["password-incorrect"] * 5 + ["password-locked"]
-    right = {"password_block": await sealed(desk, who.id)}
+    right = {"password_block": await sealed(desk, f"{who.id}/cancel")}
     assert (await desk.post(f"{who.path}/cancel", right, caller="channel")).code == "password-locked"
 
 

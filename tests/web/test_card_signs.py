@@ -111,9 +111,9 @@ async def test_unlinking_needs_the_person_and_ends_paying_with_the_last(desk: Ap
     sign_no = str((await issue(desk, who))["sign_no"])
     unlink = f"{who.path}/signs/{sign_no}/unlink"
     assert (await desk.post(unlink, {}, caller="channel")).refused == (403, "reauthentication-required")
-    wrong = {"password_block": await sealed(desk, sign_no, "123450")}
+    wrong = {"password_block": await sealed(desk, f"{sign_no}/unlink", "123450")}
     assert (await desk.post(unlink, wrong, caller="channel")).refused == (403, "password-incorrect")
-    right = {"password_block": await sealed(desk, sign_no)}
+    right = {"password_block": await sealed(desk, f"{sign_no}/unlink")}
     assert (await desk.post(unlink, right, caller="channel-2")).refused == (404, "not-found")
     key = a_key()
     done = [await desk.post(unlink, right, caller="channel", key=key) for _ in range(2)]  # the first answer was lost

@@ -131,7 +131,7 @@ async def test_password_alone_does_not_show_that_somebody_lives(desk: Api) -> No
     await give_password(desk, who)
     benefit = await registered(desk, who.id, late=1)
     body = {"card_id": who.id, "method": "self"}
-    for given in (body, body | {"password_block": await sealed(desk, who.id)}):
+    for given in (body, body | {"password_block": await sealed(desk, f"{who.id}/certify")}):
         assert (await desk.post(PATH, given, caller="channel")).refused == (403, "reauthentication-required")
     assert await status(desk, benefit) == "overdue"
 
@@ -142,7 +142,7 @@ async def test_relative_shows_it_by_an_act_of_his_own(desk: Api) -> None:
     benefit = await registered(desk, ward.id, late=1)
 
     async def told(by: Carried, about: str) -> Reply:
-        block = await sealed(desk, about)
+        block = await sealed(desk, f"{about}/certify")
         body = {"card_id": ward.id, "method": "relative", "relative_card_id": by.id, "password_block": block}
         return await desk.post(PATH, body, caller="channel")
 

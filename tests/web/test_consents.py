@@ -58,14 +58,20 @@ async def test_channel_alone_cannot_say_that_a_person_agrees(desk: Desk) -> None
     wider = await agreement_body(api, who, ["employment", "biometric"])
     for act, refused in (
         ({}, (403, "reauthentication-required")),
-        ({"password_block": await sealed(api, bound_to(body, desk.channel), WRONG)}, (403, "password-incorrect")),
-        ({"password_block": await sealed(api, bound_to(wider, desk.channel))}, (422, "password-block-invalid")),
-        ({"password_block": await sealed(api, who.id)}, (422, "password-block-invalid")),
+        (
+            {"password_block": await sealed(api, f"{bound_to(body, desk.channel)}/consent", WRONG)},
+            (403, "password-incorrect"),
+        ),
+        (
+            {"password_block": await sealed(api, f"{bound_to(wider, desk.channel)}/consent")},
+            (422, "password-block-invalid"),
+        ),
+        ({"password_block": await sealed(api, f"{who.id}/consent")}, (422, "password-block-invalid")),
     ):
         assert (await api.post(PATH, body | act, caller="channel")).refused == refused
     assert await in_force(desk, who) == []
     assert (await api.get(f"{PATH}?card_id={who.id}", caller="channel")).items == []
-    right = {"password_block": await sealed(api, bound_to(body, desk.channel))}
+    right = {"password_block": await sealed(api, f"{bound_to(body, desk.channel)}/consent")}
     assert (await api.post(PATH, body | right, caller="channel-2")).refused == (404, "not-found")
     assert (await api.post(PATH, body | right, caller="alpha")).refused == (404, "not-found")
 
@@ -73,7 +79,7 @@ async def test_channel_alone_cannot_say_that_a_person_agrees(desk: Desk) -> None
 async def test_what_is_agreed_to_is_kept_with_what_shows_it_and_is_answered_once(desk: Desk) -> None:
     api, who, key = desk.api, await somebody(desk, 32), a_key()
     body = await agreement_body(api, who, ["profile", "employment"], department_id=id_text(desk.department))
-    body["password_block"] = await sealed(api, bound_to(body, desk.channel))
+    body["password_block"] = await sealed(api, f"{bound_to(body, desk.channel)}/consent")
     first, again = [await api.post(PATH, body, caller="channel", key=key) for _ in range(2)]
     assert (first.status, again.status, again.is_replay, again.body) == (201, 201, True, first.body)
     kept = [(item["scope"], item["status"], item["version"], item["evidence_kind"]) for item in first.items]
@@ -135,10 +141,10 @@ async def test_withdrawal_needs_the_person_or_an_operator_and_holds_at_once(desk
     for_department = f"&department_id={id_text(desk.department)}"
     assert [(await ask(api, who, topic, query=query)).status for query in ("", for_department)] == [200, 200]
     withdraw = f"{PATH}/{first}/withdraw"
-    right = {"password_block": await sealed(api, str(first))}
+    right = {"password_block": await sealed(api, f"{first}/withdraw")}
     for body, caller, refused in (
         ({}, "channel", (403, "reauthentication-required")),
-        ({"password_block": await sealed(api, str(second))}, "channel", (422, "password-block-invalid")),
+        ({"password_block": await sealed(api, f"{second}/withdraw")}, "channel", (422, "password-block-invalid")),
         (right, "channel-2", (404, "not-found")),
         ({}, "alpha", (400, "field-invalid")),
         ({"reason": "so"}, "shanghai", (403, "region-not-permitted")),

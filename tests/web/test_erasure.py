@@ -113,7 +113,7 @@ async def test_person_is_erased_by_two_when_it_is_due_and_nothing_else_changes(
     who, other = await issued(api, 1, level=2), await bring_in(api, 2)
     await give_password(api, who)
     await with_passkey(api, who)
-    link = {"card_id": who.id, "label": "王芳的手机", "password_block": await sealed(api, who.id)}
+    link = {"card_id": who.id, "label": "王芳的手机", "password_block": await sealed(api, f"{who.id}/register_passkey")}
     opened = await api.post("/v1/identity/passkeys/links", link, caller="channel")
     assert opened.status == 201, opened.body
     await an_old_application(api, who)

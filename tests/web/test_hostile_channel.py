@@ -90,7 +90,7 @@ async def test_channel_that_was_unlinked_or_never_let_it_pay_takes_nothing(desk:
     paying = f"/v1/orders/{await order_of(desk)}/payments"
     assert (await desk.post(paying, agreed, caller="channel-2")).refused == (403, "payment-not-enabled")
     assert (await desk.post(f"{who.path}/level-2", account_of(who), caller="channel-2")).status == 200
-    body = {"password_block": await sealed(desk, str(sign["sign_no"]))}
+    body = {"password_block": await sealed(desk, f"{sign['sign_no']}/unlink")}
     ended = await desk.post(f"{who.path}/signs/{sign['sign_no']}/unlink", body, caller="channel-2")
     assert ended.status == 200, ended.body
     assert (await desk.post(paying, agreed, caller="channel-2")).refused == NOT_FOUND

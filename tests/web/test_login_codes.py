@@ -52,7 +52,7 @@ async def answered(api: Api, going: Going, who: Carried, answer: str, *, key: st
     """The person says yes or no."""
     body: dict[str, object] = {"card_id": who.id}
     if answer == "confirm":
-        body |= {"scopes": ["openid"], "password_block": await sealed(api, going.token)}
+        body |= {"scopes": ["openid"], "password_block": await sealed(api, f"{going.token}/login")}
     return await api.post(f"{going.path}/{answer}", body, caller="channel", key=key)
 
 
@@ -147,7 +147,7 @@ async def test_answer_is_given_once(desk: Api, portal: Any, n: int, answer: str)
 async def test_lost_answer_is_given_again(desk: Api, portal: Any) -> None:
     who, going, key = await holder(desk, 13), await asked(portal), a_key()
     await scanned(desk, going, who)
-    body = {"card_id": who.id, "scopes": ["openid"], "password_block": await sealed(desk, going.token)}
+    body = {"card_id": who.id, "scopes": ["openid"], "password_block": await sealed(desk, f"{going.token}/login")}
     first, again = [await desk.post(f"{going.path}/confirm", body, caller="channel", key=key) for _ in range(2)]
     assert (first.status, again.body, again.is_replay) == (200, first.body, True)
     other = await desk.post(
@@ -169,8 +169,8 @@ async def test_nobody_is_logged_in_without_an_act_for_just_this(desk: Api, porta
     await scanned(desk, going, who)
     blocks = {
         (403, "reauthentication-required"): None,
-        (403, "password-incorrect"): await sealed(desk, going.token, WRONG),
-        (422, "password-block-invalid"): await sealed(desk, other.token),
+        (403, "password-incorrect"): await sealed(desk, f"{going.token}/login", WRONG),
+        (422, "password-block-invalid"): await sealed(desk, f"{other.token}/login"),
     }
     for refused, block in blocks.items():
         changes = {"password_block": block} if block is not None else {}
@@ -202,7 +202,7 @@ async def test_passkey_logs_in_at_what_it_has_signed_for(desk: Api, portal: Any)
 async def test_wrong_code_costs_no_try(desk: Api, portal: Any) -> None:
     who, other, going = await holder(desk, 16), await holder(desk, 17), await asked(portal)
     await scanned(desk, going, other)
-    block = await sealed(desk, going.token, WRONG)
+    block = await sealed(desk, f"{going.token}/login", WRONG)
     assert (await confirmed(desk, going, who, password_block=block)).refused == BOUND
     assert await tries_of(desk, who) == 0
 

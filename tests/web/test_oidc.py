@@ -147,7 +147,7 @@ async def confirmed(
     api: Api, going: Going, who: Carried, *, scopes: tuple[str, ...] = ("openid", "profile"), **changes: object
 ) -> Reply:
     """The person agrees in the app, by password."""
-    body = {"card_id": who.id, "scopes": scopes, "password_block": await sealed(api, going.token)}
+    body = {"card_id": who.id, "scopes": scopes, "password_block": await sealed(api, f"{going.token}/login")}
     return await api.post(f"{going.path}/confirm", body | changes, caller="channel")
 
 

@@ -161,7 +161,7 @@ async def test_code_and_tokens_die_with_the_card_in_the_app(desk: Api, portal: A
     await scanned(desk, going, who)
     await confirmed(desk, going, who)
     sign_no = str((await issue(desk, who))["sign_no"])
-    body = {"password_block": await sealed(desk, sign_no)}
+    body = {"password_block": await sealed(desk, f"{sign_no}/unlink")}
     assert (await desk.post(f"{who.path}/signs/{sign_no}/unlink", body, caller="channel")).status == 200
     with pytest.raises(OAuthError, match="invalid_grant"):
         await going.redeemed((await going.returned())["code"])

@@ -64,7 +64,7 @@ async def opened_link(api: Api, who: Carried, **body: object) -> str:
 
 async def link_to_register(api: Api, who: Carried) -> str:
     """The link to register a passkey, which the person has agreed to."""
-    return await opened_link(api, who, label="我的手机", password_block=await sealed(api, who.id))
+    return await opened_link(api, who, label="我的手机", password_block=await sealed(api, f"{who.id}/register_passkey"))
 
 
 async def options_of(api: Api, link: str) -> dict[str, Any]:

@@ -41,7 +41,7 @@ async def carried(api: Api, n: int) -> Carried:
 
 async def creation(api: Api, who: Carried, *, channel: str = "channel") -> dict[str, Any]:
     """What a device is asked to make, once the person has agreed by password."""
-    body = {"card_id": who.id, "password_block": await sealed(api, who.id)}
+    body = {"card_id": who.id, "password_block": await sealed(api, f"{who.id}/register_passkey")}
     reply = await api.post(f"{PATH}/registration-options", body, caller=channel)
     assert reply.status == 201, reply.body
     options: dict[str, Any] = reply.json["options"]  # type: ignore[assignment]  # JSON has no types
@@ -92,7 +92,7 @@ async def waiting(api: Api, who: Carried) -> str:
 
 async def test_passkey_agrees_to_one_thing_once_and_its_answer_can_be_repeated(desk: Api) -> None:
     who = await carried(desk, 1)
-    body = {"card_id": who.id, "password_block": await sealed(desk, who.id)}
+    body = {"card_id": who.id, "password_block": await sealed(desk, f"{who.id}/register_passkey")}
     key = a_key()
     asked = [await desk.post(f"{PATH}/registration-options", body, caller="channel", key=key) for _ in range(2)]
     assert asked[0].body == asked[1].body
@@ -178,9 +178,9 @@ async def test_registering_needs_the_person(desk: Api) -> None:
     for path, body in ((f"{PATH}/registration-options", {}), (f"{PATH}/links", {"label": "手机"})):
         body = {"card_id": who.id} | body
         assert (await desk.post(path, body, caller="channel")).refused == (403, "reauthentication-required")
-        wrong = body | {"password_block": await sealed(desk, who.id, "123450")}
+        wrong = body | {"password_block": await sealed(desk, f"{who.id}/register_passkey", "123450")}
         assert (await desk.post(path, wrong, caller="channel")).refused == (403, "password-incorrect")
-        right = body | {"password_block": await sealed(desk, who.id)}
+        right = body | {"password_block": await sealed(desk, f"{who.id}/register_passkey")}
         assert (await desk.post(path, right, caller="channel-2")).refused == (404, "not-found")
         assert (await desk.post(path, right, caller="alpha")).refused == (404, "not-found")
     first = await with_passkey(desk, who)
@@ -224,7 +224,7 @@ async def test_nothing_but_the_whole_answer_of_the_own_device_agrees(desk: Api) 
         refused.append(await end(desk, who, signed))
     assert [reply.refused for reply in refused] == [INVALID] * len(refused)
     assert len({(str(reply["detail"]), tuple(reply.pointers)) for reply in refused}) == 1  # never which
-    both = {"passkey": signed, "password_block": await sealed(desk, who.id)}
+    both = {"passkey": signed, "password_block": await sealed(desk, f"{who.id}/register_passkey")}
     assert (await desk.post(f"{who.path}/cancel", both, caller="channel")).pointers == ["/passkey"]
     assert (await desk.get(who.path, caller="channel"))["status"] == "active"
     assert (await end(desk, who, signed))["status"] == "cancelled"

@@ -32,7 +32,7 @@ async def tries(api: Api, who: Carried) -> object:
 async def test_block_is_judged_after_the_key(desk: Api) -> None:
     who, sign_no = await with_password(desk, 1)
     path, key = f"{who.path}/signs/{sign_no}/unlink", a_key()
-    right = {"password_block": await sealed(desk, sign_no)}
+    right = {"password_block": await sealed(desk, f"{sign_no}/unlink")}
     done = await desk.post(path, right, caller="channel", key=key)
     assert (done.status, done["unlinked_at"] is not None) == (200, True)
     # What a repeat brings along is not looked at: it may be too old to be opened by then.
@@ -48,7 +48,7 @@ async def test_block_that_cannot_be_opened_is_refused_and_costs_no_try(
     desk: Api, n: int, age_s: int, refused: tuple[int, str]
 ) -> None:
     who, sign_no = await with_password(desk, n)
-    body = {"password_block": await sealed(desk, sign_no) if age_s else "a.b.c.d.e"}
+    body = {"password_block": await sealed(desk, f"{sign_no}/unlink") if age_s else "a.b.c.d.e"}
     path, key = f"{who.path}/signs/{sign_no}/unlink", a_key()
     with desk.clock.held(desk.clock.wall_s() + age_s):
         for _ in range(2):
@@ -62,15 +62,19 @@ async def test_block_that_cannot_be_opened_is_refused_and_costs_no_try(
 
 async def test_password_for_one_thing_agrees_to_no_other(desk: Api) -> None:
     who, sign_no = await with_password(desk, 4)
-    for_the_card = {"password_block": await sealed(desk, who.id)}
+    for_the_card = {"password_block": await sealed(desk, f"{who.id}/cancel")}
     no = await desk.post(f"{who.path}/signs/{sign_no}/unlink", for_the_card, caller="channel")
     assert no.refused == (422, "password-block-invalid")
+    # Nor to another act about the same thing.
+    for about in (f"{who.id}/certify", who.id):
+        other = await desk.post(f"{who.path}/cancel", {"password_block": await sealed(desk, about)}, caller="channel")
+        assert other.refused == (422, "password-block-invalid"), about
     assert await tries(desk, who) == 0
 
 
 async def test_answer_of_a_wrong_password_is_kept_and_counted_once(desk: Api) -> None:
     who, sign_no = await with_password(desk, 5)
-    wrong = {"password_block": await sealed(desk, sign_no, "123450")}
+    wrong = {"password_block": await sealed(desk, f"{sign_no}/unlink", "123450")}
     path, key = f"{who.path}/signs/{sign_no}/unlink", a_key()
     first, again = [await desk.post(path, wrong, caller="channel", key=key) for _ in range(2)]
     assert (first.refused, again.refused, again.is_replay) == (

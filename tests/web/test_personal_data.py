@@ -42,7 +42,9 @@ async def everything(api: Api) -> list[Reply]:
             caller="channel",
         ),
         await api.post("/v1/cards/import", f"{HEADER}\n{stranger.line(**wrong)}\n".encode(), caller="alpha"),
-        await api.post(f"{who.path}/cancel", {"password_block": await sealed(api, who.id, "123450")}, caller="channel"),
+        await api.post(
+            f"{who.path}/cancel", {"password_block": await sealed(api, f"{who.id}/cancel", "123450")}, caller="channel"
+        ),
         await api.get(who.path, caller="channel"),
         await api.get(who.path, caller="alpha"),
         await issue(api, ward, channel="channel-2"),

@@ -122,7 +122,9 @@ async def test_rotation_moves_everything_to_the_new_key_and_loses_nothing(api: A
     api.node.callers.forget()
     found = await api.post("/v1/cards/search", old.person.identity, caller="channel")
     assert (found.status, found["id"]) == (200, old.id)
-    cancelled = await api.post(f"{new.path}/cancel", {"password_block": await sealed(api, new.id)}, caller="channel")
+    cancelled = await api.post(
+        f"{new.path}/cancel", {"password_block": await sealed(api, f"{new.id}/cancel")}, caller="channel"
+    )
     assert cancelled.status == 200, cancelled.body
     again = await rotated(api)
     assert (set(again.done.values()), again.left) == ({0}, {})

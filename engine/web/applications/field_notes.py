@@ -43,15 +43,15 @@ APPLICATIONS_NOTES: Final[dict[tuple[str, str], FieldNote]] = {
     ("ApplicationFormRequest", "form"): _FORM,
     **{
         (struct, field): FieldNote(text)
-        for struct, act, bound_to in (
-            ("SubmissionRequest", "submit", "the application's id"),
-            ("ApplicationWithdrawalRequest", "withdraw", "the application's id and `/withdraw`"),
-        )
+        for struct, act in (("SubmissionRequest", "submit"), ("ApplicationWithdrawalRequest", "withdraw"))
         for field, text in (
-            ("password_block", f"The card's password, sealed for the engine with {bound_to} (RFC 7516)."),
+            (
+                "password_block",
+                f"The card's password, sealed for the engine (RFC 7516) with the id and `/{act}` as `order_no`.",
+            ),
             (
                 "passkey",
-                f"What a passkey has signed for the act `{act}`, bound to {bound_to}, in place of the password.",
+                f"What a passkey has signed for the act `{act}`, bound to the id, in place of the password.",
             ),
         )
     },

@@ -152,7 +152,7 @@ async def post_application_withdrawal(request: web.Request) -> web.Response:
     act: PersonalAct | None = None
     if seen.submitted_at is not None:  # a draft is the channel's own paper still
         # Another thing than handing it in: a password that was sealed for that is none for this.
-        shown = await agreed(request, card, given, act="withdraw", bound_to=f"{id_text(seen.id)}/withdraw")
+        shown = await agreed(request, card, given, act="withdraw", bound_to=id_text(seen.id))
         if isinstance(shown, web.Response):
             return shown
         act = shown

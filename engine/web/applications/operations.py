@@ -204,7 +204,7 @@ APPLICATIONS_OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         tag=Tag.APPLICATIONS,
         summary="Take an application back",
         text="For the channel that has made it, while nobody has decided on it. What was handed in needs the person's"
-        " own act, bound to the application's id and `/withdraw`; a draft does not.",
+        " own act, `withdraw`; a draft does not.",
         parameters=(_ID,),
         request=ApplicationWithdrawalRequest,
         response=ApplicationView,

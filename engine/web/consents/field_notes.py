@@ -17,7 +17,8 @@ CONSENTS_NAMES: Final[dict[str, FieldNote]] = {}
 
 CONSENTS_NOTES: Final[dict[tuple[str, str], FieldNote]] = {
     ("ConsentRequest", "password_block"): FieldNote(
-        "The card's password, sealed for the engine (RFC 7516). Its `order_no` is the SHA-256, in hex, of six lines"
+        "The card's password, sealed for the engine (RFC 7516). Its `order_no` is `/consent` behind the SHA-256, in"
+        " hex, of six lines"
         " joined by line feeds: `card_id`, the channel's id, `department_id` or nothing, the scopes in order of the"
         " alphabet with commas between them, `purpose`, `valid_until`."
     ),

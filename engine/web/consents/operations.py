@@ -68,7 +68,8 @@ CONSENTS_OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         tag=Tag.CONSENTS,
         summary="Withdraw a consent",
         text="For the channel that has asked for it: the person agrees by the card's password, sealed with the"
-        " consent's id as `order_no`, or by a passkey, for the act `withdraw`, bound to that id. For operators, who"
+        " consent's id and `/withdraw` as `order_no`, or by a passkey, for the act `withdraw`, bound to that id."
+        " For operators, who"
         " give a reason. From the answer on nothing is shown by it, nor the next page of one begun.",
         parameters=(_CONSENT_ID,),
         request=EndingRequest,

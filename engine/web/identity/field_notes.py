@@ -79,6 +79,9 @@ IDENTITY_NOTES: Final[dict[tuple[str, str], FieldNote]] = {
     ("CertificationRequest", "benefit_code"): FieldNote("Only this benefit; by default every one of the card."),
     ("CertificationRequest", "method"): FieldNote("How it is shown: `self`, `relative` or `offline`."),
     ("CertificationRequest", "face"): _FACE,
+    ("CertificationRequest", "password_block"): FieldNote(
+        "The card's password, sealed for the engine (RFC 7516) with `card_id` and `/certify` as `order_no`."
+    ),
     ("CertificationRequest", "passkey"): FieldNote(
         "What the person's passkey, or the relative's, answers for the act `certify` bound to `card_id`."
     ),

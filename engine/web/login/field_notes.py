@@ -54,7 +54,8 @@ LOGIN_NOTES: Final[dict[tuple[str, str], FieldNote]] = {
     ("LoginConfirmationRequest", "card_id"): _CARD,
     ("LoginConfirmationRequest", "scopes"): FieldNote("What the person agrees to, of what is asked for."),
     ("LoginConfirmationRequest", "password_block"): FieldNote(
-        "The card's password, sealed for the engine (RFC 7516), with the code's 22 characters as `order_no`."
+        "The card's password, sealed for the engine (RFC 7516), with the code's 22 characters and `/login` as"
+        " `order_no`."
     ),
     ("LoginConfirmationRequest", "passkey"): FieldNote(
         "What a passkey of the card has signed for the act `login`, bound to the same 22 characters, instead."

@@ -62,7 +62,8 @@ PASSKEYS_OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         tag=Tag.IDENTITY,
         summary="Begin to register a passkey",
         text="For channels that have issued the card. The person agrees by the card's password, sealed with the card's"
-        " id as `order_no`, or by another passkey, for the act `register_passkey`, bound to the card's id. The options"
+        " id and `/register_passkey` as `order_no`, or by another passkey, for the act `register_passkey`, bound to"
+        " the card's id. The options"
         " are for `PublicKeyCredential.parseCreationOptionsFromJSON`, and then for `navigator.credentials.create`.",
         request=PasskeyOptionsRequest,
         status=201,
