@@ -6,7 +6,7 @@ from typing import TypeVar
 from aiohttp import web
 
 from engine.core.approvals import ApprovalId, ApprovalMove, ApprovalOutcome
-from engine.core.ids import IdKind, MalformedId, id_text, parse_id
+from engine.core.ids import IdKind, id_text
 from engine.core.participants import Right, regions_of
 from engine.core.refusals import Refusal
 from engine.flows.answer_once import Done, NotDone, keep_answer
@@ -19,6 +19,7 @@ from engine.web.executors import executors_of
 from engine.web.lists import no_parameters, page_of
 from engine.web.node import NODE
 from engine.web.operator_requests import do_once, done_response, operator_of_request, reading_operator, wish_of
+from engine.web.paths import id_in_path
 from engine.web.payments import json_response
 from engine.web.render import encode_json
 from engine.web.render_participants import approval_view
@@ -79,10 +80,7 @@ async def post_reject(request: web.Request) -> web.Response:
 
 def approval_in(request: web.Request) -> ApprovalId:
     """The approval that the path names. A malformed id names none."""
-    try:
-        return ApprovalId(parse_id(request.match_info["id"], IdKind.APPROVAL))
-    except MalformedId:
-        raise Refused(Refusal.NOT_FOUND) from None
+    return ApprovalId(id_in_path(request, "id", IdKind.APPROVAL))
 
 
 async def _decide(request: web.Request, move: ApprovalMove) -> web.Response:

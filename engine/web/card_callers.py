@@ -1,30 +1,26 @@
 """Who may do what with a card of the register: channels that have issued it, operators of its region."""
 
-from collections.abc import Awaitable, Callable, Mapping
 from datetime import date, datetime
 from typing import Final
 
-import msgspec
 from aiohttp import web
 
 from engine.core.commands import AnyCommand
 from engine.core.ids import CardId, IdKind
 from engine.core.participants import Right
 from engine.core.refusals import Refusal
-from engine.flows.answer_once import Done, NotDone, Wish, answer_once
+from engine.flows.answer_once import NotDone
 from engine.flows.card_register import CardRegister, GivenIdentity
 from engine.ledger.queue import Outcome
-from engine.store.connection import AnyConnection
 from engine.store.participants import load_operator
 from engine.store.persons import RegisteredCard, Sign, load_card, load_sign
 from engine.web.body import Refused
-from engine.web.boundary import CALLER, caller_id, idempotency_key
+from engine.web.boundary import CALLER, caller_id
 from engine.web.cards import card_in
+from engine.web.doing_once import refused_by
 from engine.web.issued_cards import refuse_where_not_granted
 from engine.web.node import NODE
-from engine.web.problems import FieldError
 
-Work = Callable[[AnyConnection], Awaitable[Done | NotDone]]
 _MAY_SEE_CARDS: Final = frozenset({IdKind.CHANNEL, IdKind.OPERATOR})
 
 
@@ -32,13 +28,6 @@ def register_of(request: web.Request) -> CardRegister:
     """The register, as the node has it."""
     node = request.app[NODE]
     return CardRegister(node.pool, node.keyring, node.ids)
-
-
-def refused_by(why: NotDone) -> Refused:
-    """A refusal out of a flow, on its way to the caller."""
-    return Refused(
-        why.refusal, tuple(FieldError(f"/{wrong.field}" if wrong.field else "", wrong.reason) for wrong in why.fields)
-    )
 
 
 def caller_kind(request: web.Request) -> IdKind:
@@ -127,26 +116,6 @@ async def today_of(request: web.Request) -> date:
 async def now_of(request: web.Request) -> datetime:
     """Business time, as the database has it."""
     return (await request.app[NODE].reads.business_now()).now
-
-
-async def once(request: web.Request, operation: str, facts: Mapping[str, object], work: Work) -> Done:
-    """Do something once a key. *facts* are kept as they are, so personal data go in as keyed indexes only.
-
-    Raises:
-        Refused: it was refused; nothing was done.
-        Fault: the database cannot do it.
-    """
-    node = request.app[NODE]
-    wish = Wish(
-        caller=caller_id(request),
-        operation=operation,
-        key=idempotency_key(request),
-        facts=msgspec.json.encode(facts, order="sorted"),
-    )
-    answer = await answer_once(node.pool, node.keyring, node.ids, wish, work)
-    if isinstance(answer, NotDone):
-        raise refused_by(answer)
-    return answer
 
 
 async def decided(request: web.Request, command: AnyCommand) -> Outcome:

@@ -34,13 +34,12 @@ from engine.web.card_callers import (
     identified,
     may_as_operator,
     now_of,
-    once,
-    refused_by,
     register_of,
     seen_card,
     today_of,
 )
 from engine.web.cards import card_body
+from engine.web.doing_once import once, refused_by
 from engine.web.issued_cards import refuse_where_not_granted
 from engine.web.lists import no_parameters, parameters
 from engine.web.node import NODE

@@ -12,7 +12,6 @@ from engine.core.ids import (
     CallerId,
     CardId,
     IdKind,
-    MalformedId,
     RelativeId,
     SignNo,
     id_text,
@@ -53,16 +52,17 @@ from engine.web.card_callers import (
     decided,
     identified,
     now_of,
-    once,
     register_of,
     seen_card,
     today_of,
 )
 from engine.web.cards import card_body, card_in
+from engine.web.doing_once import once
 from engine.web.issued_cards import refuse_where_not_granted
 from engine.web.lists import no_parameters
 from engine.web.node import NODE
 from engine.web.operator_requests import done_response
+from engine.web.paths import id_in_path
 from engine.web.payments import json_response, respond
 from engine.web.personal_acts import agreed
 from engine.web.render import encode_json
@@ -296,14 +296,8 @@ async def _name_of(request: web.Request, card: CardId) -> str:
 
 
 def _sign_no_in(request: web.Request) -> SignNo:
-    try:
-        return SignNo(parse_id(request.match_info["sign_no"], IdKind.SIGN))
-    except MalformedId:
-        raise Refused(Refusal.NOT_FOUND) from None
+    return SignNo(id_in_path(request, "sign_no", IdKind.SIGN))
 
 
 def _relative_in(request: web.Request) -> RelativeId:
-    try:
-        return RelativeId(parse_id(request.match_info["relative"], IdKind.RELATIVE))
-    except MalformedId:
-        raise Refused(Refusal.NOT_FOUND) from None
+    return RelativeId(id_in_path(request, "relative", IdKind.RELATIVE))

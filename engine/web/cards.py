@@ -11,7 +11,7 @@ from engine.codes.render import code128_png, code128_svg, qr_png, qr_svg
 from engine.codes.signed_code import issue_signed_code, scenes_of
 from engine.core.answers import Answer
 from engine.core.commands import Reinstate, ReportLoss
-from engine.core.ids import CardId, IdKind, MalformedId, parse_id, region_of
+from engine.core.ids import CardId, IdKind, region_of
 from engine.core.participants import Right, covers
 from engine.core.refusals import Refusal
 from engine.core.scenarios import SCENARIOS
@@ -23,6 +23,7 @@ from engine.web.boundary import ARRIVED_S, BODY, CALLER, TRACE_ID, caller_id, id
 from engine.web.issued_cards import issued_card
 from engine.web.lists import no_parameters, parameters
 from engine.web.node import NODE
+from engine.web.paths import id_in_path
 from engine.web.payments import respond
 from engine.web.render import card_view, encode_json
 from engine.web.wire import NothingRequest
@@ -97,10 +98,7 @@ def _is_signed(given: str | None, shape: str) -> bool:
 
 def card_in(request: web.Request) -> CardId:
     """The card that the path names. A malformed id names none."""
-    try:
-        return CardId(parse_id(request.match_info["id"], IdKind.CARD))
-    except MalformedId:
-        raise Refused(Refusal.NOT_FOUND) from None
+    return CardId(id_in_path(request, "id", IdKind.CARD))
 
 
 async def _change_status(request: web.Request, kind: type[ReportLoss] | type[Reinstate], right: Right) -> web.Response:

@@ -37,7 +37,7 @@ from engine.store.disbursements import (
 )
 from engine.store.faults import Fault
 from engine.store.participants import Source
-from engine.web.agency_requests import agency_does_once, agency_of_request, id_in_path
+from engine.web.agency_requests import agency_does_once, agency_of_request
 from engine.web.body import Refused, read_body, refuse_field
 from engine.web.boundary import BODY, CALLER, UPLOAD, caller_id, idempotency_key
 from engine.web.lists import no_parameters, page_of, parameters
@@ -50,6 +50,7 @@ from engine.web.operator_requests import (
     reading_operator,
     wish_of,
 )
+from engine.web.paths import id_in_path
 from engine.web.payments import json_response
 from engine.web.problems import FieldError
 from engine.web.render import encode_json

@@ -38,6 +38,7 @@ from engine.web.lists import no_parameters, page_of
 from engine.web.medical_bill import bill_in, refuse_wrong_bill
 from engine.web.node import NODE, Node
 from engine.web.operator_requests import done_response
+from engine.web.paths import id_in_path
 from engine.web.payments import json_response, merchant_of, payment_views, respond
 from engine.web.problems import PROBLEMS, FieldError
 from engine.web.render import encode_json, payment_of_answer
@@ -239,10 +240,7 @@ async def _payments_of(node: Node, merchant: MerchantId, seen: list[OrderSeen]) 
 async def _own_order(request: web.Request) -> tuple[OrderSeen, OrderMerchant]:
     node = request.app[NODE]
     merchant = MerchantId(merchant_of(request))
-    try:
-        order = OrderId(parse_id(request.match_info["id"], IdKind.ORDER))
-    except MalformedId:
-        raise Refused(Refusal.NOT_FOUND) from None
+    order = OrderId(id_in_path(request, "id", IdKind.ORDER))
     seen = await load_order(node.pool, order, merchant)
     if seen is None:
         raise Refused(Refusal.NOT_FOUND)

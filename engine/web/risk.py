@@ -22,7 +22,6 @@ from engine.store.risk import (
     load_reviews,
     load_set_rules,
 )
-from engine.web.agency_requests import id_in_path
 from engine.web.body import Refused, read_body, refuse_field
 from engine.web.boundary import BODY
 from engine.web.lists import no_parameters, page_of, parameters
@@ -35,6 +34,7 @@ from engine.web.operator_requests import (
     reading_operator,
     wish_of,
 )
+from engine.web.paths import id_in_path
 from engine.web.payments import json_response
 from engine.web.render import encode_json
 from engine.web.wire_participants import ReasonRequest

@@ -25,12 +25,12 @@ from engine.flows.webhook_endpoints import (
 from engine.store.connection import AnyConnection
 from engine.store.faults import translated
 from engine.store.webhooks import Endpoint, Message, load_endpoint, load_endpoints, load_messages
-from engine.web.agency_requests import id_in_path
 from engine.web.body import Refused, read_body, refuse_field
 from engine.web.boundary import BODY, CALLER, caller_id, idempotency_key
 from engine.web.lists import no_parameters, page_of
 from engine.web.node import NODE
 from engine.web.operator_requests import Facts, done_response
+from engine.web.paths import id_in_path
 from engine.web.payments import json_response
 from engine.web.problems import FieldError
 from engine.web.render import encode_json

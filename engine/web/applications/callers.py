@@ -19,11 +19,11 @@ from engine.store.applications import load_application
 from engine.store.audit import append_access
 from engine.store.faults import translated
 from engine.store.persons import RegisteredCard, load_card, load_sign
-from engine.web.agency_requests import id_in_path
 from engine.web.body import Refused, refuse_field
 from engine.web.boundary import CALLER, TRACE_ID, caller_id
 from engine.web.card_callers import channel_of_request, may_as_operator, now_of, today_of
 from engine.web.node import NODE
+from engine.web.paths import id_in_path
 
 OFFICES: Final = frozenset({IdKind.AGENCY, IdKind.BANK})
 

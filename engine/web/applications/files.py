@@ -15,7 +15,8 @@ from engine.web.applications.callers import box_of, note_look, own_application, 
 from engine.web.applications.wire import attachment_view
 from engine.web.body import Refused
 from engine.web.boundary import CALLER, TRACEPARENT, UPLOAD, idempotency_key
-from engine.web.card_callers import now_of, once, refused_by
+from engine.web.card_callers import now_of
+from engine.web.doing_once import once, refused_by
 from engine.web.lists import no_parameters
 from engine.web.node import NODE
 from engine.web.operator_requests import done_response

@@ -53,7 +53,8 @@ from engine.web.applications.wire import (
 )
 from engine.web.body import Refused, read_body, refuse_field
 from engine.web.boundary import BODY, CALLER, caller_id
-from engine.web.card_callers import now_of, once, register_of
+from engine.web.card_callers import now_of, register_of
+from engine.web.doing_once import once
 from engine.web.lists import Page, no_parameters, page_of
 from engine.web.node import NODE
 from engine.web.operator_requests import done_response, reading_operator

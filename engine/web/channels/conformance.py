@@ -7,7 +7,7 @@ from aiohttp import web
 from engine.codes.webhook_signature import secret_text
 from engine.core.channel_conformance import BY_NAME, Answered, Called, Step, Told, answer_to
 from engine.core.channels import ChannelMove
-from engine.core.ids import IdKind, MalformedId, id_text, parse_id
+from engine.core.ids import IdKind, id_text
 from engine.core.refusals import Refusal
 from engine.flows.answer_once import Done, NotDone
 from engine.flows.approve import Asking
@@ -18,7 +18,7 @@ from engine.store.channels import lock_channel
 from engine.store.connection import AnyConnection
 from engine.web.body import Refused, read_body
 from engine.web.boundary import BODY, SIGNED_S, caller_id, idempotency_key
-from engine.web.card_callers import channel_of_request, once, refused_by
+from engine.web.card_callers import channel_of_request
 from engine.web.channels.handlers import channel_in, visible_channel
 from engine.web.channels.wire_conformance import (
     ConclusionRequest,
@@ -27,9 +27,11 @@ from engine.web.channels.wire_conformance import (
     PracticeView,
     run_view,
 )
+from engine.web.doing_once import once, refused_by
 from engine.web.lists import no_parameters
 from engine.web.node import NODE
 from engine.web.operator_requests import asked_for, do_once, done_response, operator_of_request, wish_of
+from engine.web.paths import id_in_path
 from engine.web.payments import json_response
 from engine.web.render import encode_json
 from engine.web.wire import NothingRequest
@@ -169,10 +171,7 @@ def _refuse_outside_sandbox(request: web.Request) -> None:
 
 
 async def _run_of(request: web.Request, channel: bytes) -> ConformanceRun:
-    try:
-        identifier = parse_id(request.match_info["run"], IdKind.CONFORMANCE_RUN)
-    except MalformedId:
-        raise Refused(Refusal.NOT_FOUND) from None
+    identifier = id_in_path(request, "run", IdKind.CONFORMANCE_RUN)
     run = await load_run(request.app[NODE].pool, identifier, channel)
     if run is None:
         raise Refused(Refusal.NOT_FOUND)

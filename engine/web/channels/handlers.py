@@ -47,6 +47,7 @@ from engine.web.operator_requests import (
     reading_operator,
     wish_of,
 )
+from engine.web.paths import id_in_path
 from engine.web.payments import json_response
 from engine.web.public_key import key_given
 from engine.web.render import encode_json
@@ -227,10 +228,7 @@ async def post_channel_changes(request: web.Request) -> web.Response:
 
 def channel_in(request: web.Request) -> bytes:
     """The channel that the path names. A malformed id names none."""
-    try:
-        return parse_id(request.match_info["id"], IdKind.CHANNEL)
-    except MalformedId:
-        raise Refused(Refusal.NOT_FOUND) from None
+    return id_in_path(request, "id", IdKind.CHANNEL)
 
 
 async def visible_channel(request: web.Request) -> tuple[Channel, bool]:

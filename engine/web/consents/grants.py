@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from engine.core.consents import GRANT_HOLDERS, Scope
-from engine.core.ids import IdKind, MalformedId, parse_id
+from engine.core.ids import IdKind, MalformedId
 from engine.core.participants import NATIONAL, Right, regions_of
 from engine.core.refusals import Refusal
 from engine.flows.answer_once import Done, NotDone
@@ -24,6 +24,7 @@ from engine.web.operator_requests import (
     reading_operator,
     wish_of,
 )
+from engine.web.paths import id_in_path
 from engine.web.payments import json_response
 from engine.web.render import encode_json
 from engine.web.wire_participants import ReasonRequest
@@ -130,7 +131,4 @@ def _scope_in(text: str | None) -> Scope | None:
 
 
 def _grant_in(request: web.Request) -> bytes:
-    try:
-        return parse_id(request.match_info["id"], IdKind.GRANT)
-    except MalformedId:
-        raise Refused(Refusal.NOT_FOUND) from None
+    return id_in_path(request, "id", IdKind.GRANT)

@@ -5,7 +5,7 @@ from datetime import date
 from aiohttp import web
 
 from engine.core.consents import CONSENT_LASTS_MAX, Scope, agreement, why_no_purpose, wrong_period
-from engine.core.ids import CardId, IdKind, MalformedId, id_text, parse_id
+from engine.core.ids import CardId, IdKind, id_text
 from engine.core.participants import Right
 from engine.core.refusals import Refusal
 from engine.flows.answer_once import Done, NotDone
@@ -16,12 +16,14 @@ from engine.store.persons import RegisteredCard, load_card, load_sign
 from engine.web.audit.looks import access_of, note_look
 from engine.web.body import Refused, read_body, refuse_field
 from engine.web.boundary import BODY, caller_id
-from engine.web.card_callers import caller_kind, card_again, channel_of_request, may_as_operator, now_of, once, today_of
+from engine.web.card_callers import caller_kind, card_again, channel_of_request, may_as_operator, now_of, today_of
 from engine.web.consents.subjects import department_in, id_in, linked_card
 from engine.web.consents.wire import ConsentList, ConsentRequest, consent_view
+from engine.web.doing_once import once
 from engine.web.lists import no_parameters, page_of
 from engine.web.node import NODE
 from engine.web.operator_requests import done_response
+from engine.web.paths import id_in_path
 from engine.web.payments import json_response
 from engine.web.personal_acts import agreed
 from engine.web.render import encode_json
@@ -158,7 +160,4 @@ async def _card_of(request: web.Request, text: str | None, *, is_channel: bool) 
 
 
 def _consent_in(request: web.Request) -> bytes:
-    try:
-        return parse_id(request.match_info["id"], IdKind.CONSENT)
-    except MalformedId:
-        raise Refused(Refusal.NOT_FOUND) from None
+    return id_in_path(request, "id", IdKind.CONSENT)

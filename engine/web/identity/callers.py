@@ -18,7 +18,7 @@ from engine.store.audit import append_access
 from engine.store.connection import AnyConnection
 from engine.web.audit.looks import note_look
 from engine.web.body import Refused, refuse_field
-from engine.web.card_callers import Work, once
+from engine.web.doing_once import Work, once
 from engine.web.node import NODE
 
 

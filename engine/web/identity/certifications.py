@@ -19,7 +19,7 @@ from engine.store.certifications import BeneficiariesWanted, Beneficiary, load_b
 from engine.store.certifications import load_certifications as load_history
 from engine.store.connection import AnyConnection
 from engine.store.persons import RegisteredCard, load_card, load_relatives, load_sign
-from engine.web.agency_requests import agency_of_request, id_in_path
+from engine.web.agency_requests import agency_of_request
 from engine.web.audit.looks import access_of, note_look
 from engine.web.body import Refused, read_body, refuse_field
 from engine.web.boundary import BODY, CALLER, caller_id, idempotency_key
@@ -39,6 +39,7 @@ from engine.web.issued_cards import refuse_where_not_granted
 from engine.web.lists import no_parameters, page_of
 from engine.web.node import NODE
 from engine.web.operator_requests import done_response, reading_operator
+from engine.web.paths import id_in_path
 from engine.web.payments import json_response
 from engine.web.personal_acts import agreed
 from engine.web.render import encode_json

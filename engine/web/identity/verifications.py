@@ -13,7 +13,8 @@ from engine.store.verifications import Verification
 from engine.web.audit.looks import access_of
 from engine.web.body import Refused, read_body, refuse_field
 from engine.web.boundary import BODY, CALLER, caller_id, idempotency_key
-from engine.web.card_callers import now_of, refused_by, register_of, today_of
+from engine.web.card_callers import now_of, register_of, today_of
+from engine.web.doing_once import refused_by
 from engine.web.identity.callers import once_audited, purpose_in
 from engine.web.identity.wire import VerificationRequest, verification_view
 from engine.web.lists import no_parameters

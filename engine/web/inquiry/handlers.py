@@ -7,8 +7,9 @@ from engine.flows.answer_once import NotDone
 from engine.flows.inquiry.inquire import Inquiry, InquiryDesk, inquire
 from engine.flows.inquiry.regional_systems import Asking
 from engine.web.boundary import TRACE_ID, Handler
-from engine.web.card_callers import channel_of_request, now_of, refused_by, today_of
+from engine.web.card_callers import channel_of_request, now_of, today_of
 from engine.web.consents.subjects import department_in, linked_card
+from engine.web.doing_once import refused_by
 from engine.web.inquiry.wire import LISTS
 from engine.web.lists import page_of
 from engine.web.node import NODE, Node

@@ -20,7 +20,6 @@ from engine.flows.login.clients import (
     suspend_client,
 )
 from engine.store.logins import load_client, load_clients
-from engine.web.agency_requests import id_in_path
 from engine.web.body import Refused, read_body, refuse_field
 from engine.web.boundary import BODY
 from engine.web.lists import no_parameters, page_of
@@ -33,6 +32,7 @@ from engine.web.login.wire import (
 )
 from engine.web.node import NODE
 from engine.web.operator_requests import do_once, done_response, operator_of_request, reading_operator, wish_of
+from engine.web.paths import id_in_path
 from engine.web.payments import json_response
 from engine.web.render import encode_json
 from engine.web.wire import NothingRequest

@@ -14,7 +14,8 @@ from engine.store.participants import load_clocks
 from engine.store.persons import RegisteredCard, load_card, load_sign
 from engine.web.body import Refused, read_body, refuse_field
 from engine.web.boundary import BODY
-from engine.web.card_callers import Work, channel_of_request, once
+from engine.web.card_callers import channel_of_request
+from engine.web.doing_once import Work, once
 from engine.web.lists import no_parameters
 from engine.web.login.wire import LoginConfirmationRequest, LoginScanRequest, login_view
 from engine.web.node import NODE

@@ -19,7 +19,8 @@ from engine.store.persons import RegisteredCard
 from engine.store.quotes import owner_of_payment
 from engine.web.body import Refused, read_body, refuse_field
 from engine.web.boundary import BODY
-from engine.web.card_callers import caller_kind, channel_of_request, now_of, once, register_of, seen_card
+from engine.web.card_callers import caller_kind, channel_of_request, now_of, register_of, seen_card
+from engine.web.doing_once import once
 from engine.web.lists import no_parameters, parameters
 from engine.web.node import NODE
 from engine.web.operator_requests import done_response
@@ -40,6 +41,7 @@ from engine.web.passkeys.wire import (
     passkey_view,
     request_options,
 )
+from engine.web.paths import id_in_path
 from engine.web.payments import json_response
 from engine.web.personal_acts import agreed
 from engine.web.render import encode_json
@@ -216,10 +218,7 @@ async def _passkey_in(request: web.Request) -> Passkey:
     Raises:
         Refused: there is none, or none for this caller.
     """
-    try:
-        asked = PasskeyId(parse_id(request.match_info["id"], IdKind.PASSKEY))
-    except MalformedId:
-        raise Refused(Refusal.NOT_FOUND) from None
+    asked = PasskeyId(id_in_path(request, "id", IdKind.PASSKEY))
     passkey = await load_passkey(request.app[NODE].pool, asked)
     if passkey is None:
         raise Refused(Refusal.NOT_FOUND)
